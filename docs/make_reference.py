@@ -1,6 +1,6 @@
 """Make the generated pages of docs/reference/ again (`python docs/make_reference.py`).
 
-commands.md is what `--help` prints, api.md what packager/api/ says, json.md what manifests/schema/ holds.
+commands.md is what `-h` prints, api.md what packager/api/ says, json.md what manifests/schema/ holds.
 """
 
 import ast
@@ -16,6 +16,7 @@ from typing import Any
 from unittest.mock import patch
 
 from packager import api as packager_api
+from packager.cli.app import COMMANDS
 from packager.cli.app import main as packager
 from packager.option_fields import option_texts
 
@@ -45,33 +46,32 @@ WIDTH = 100  # characters of a signature's line
 
 
 def help_of(*arguments: str) -> str:
-    """Return what a command prints for --help, on a terminal of 80 columns."""
+    """Return what a command prints for -h, on a terminal of 80 columns."""
     terminal = {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
     with patch.dict(os.environ, terminal), redirect_stdout(StringIO()) as printed:
-        packager([*arguments, "--help"])
+        packager([*arguments, "-h"])
     return printed.getvalue().strip("\n")
 
 
 def commands_of(text: str) -> list[str]:
-    """Return the names below "Commands:" in the help of the whole."""
-    lines = text.partition("\nCommands:\n")[2].splitlines()
-    return [line.split()[0] for line in lines if line.startswith("  ") and not line.startswith("   ")]
+    """Return the names below "Commands" in the help of a group of commands."""
+    lines = text.partition("\nCommands\n")[2].partition("\n\n")[0].splitlines()
+    return [line.split()[0] for line in lines]
 
 
 def commands() -> str:
     """Return commands.md."""
-    whole = help_of()
     parts = [
         "# Commands\n\nEach prints its result on stdout and how far it is on stderr; [exit codes](exit-codes.md), "
         "[JSON](json.md).\n",
-        _console("packager --help", whole),
+        _console("packager -h", help_of()),
     ]
-    for name in commands_of(whole):
+    for name in COMMANDS:
         text = help_of(name)
-        parts.append(f"## {name}\n\n" + _console(f"packager {name} --help", text))
+        parts.append(f"## {name}\n\n" + _console(f"packager {name} -h", text))
         for below in commands_of(text):
             command = f"{name} {below}"
-            parts.append(f"### {command}\n\n" + _console(f"packager {command} --help", help_of(name, below)))
+            parts.append(f"### {command}\n\n" + _console(f"packager {command} -h", help_of(name, below)))
     return MADE + "\n" + "\n".join(parts)
 
 

@@ -2,7 +2,7 @@
 
     PackagerError
     |-- InputError        2  config, records, documents or arguments are wrong: fix them
-    |-- TrustError        2  a signature, chain or digest does not hold: do not use it
+    |-- TrustError        1  a signature, chain or digest does not hold: do not use it
     `-- IncompleteError   3  the work stopped half way (disk full, source changed): run again
 
 Damage that a check finds is a value (`packager.core.reports.faults`), not an exception.
@@ -12,9 +12,10 @@ from typing import ClassVar
 
 
 class PackagerError(Exception):
-    """One sentence for the user: `where: what; fix`."""
+    """What happened, where, and what to do about it; `where` and `fix` may be empty."""
 
     exit_code: ClassVar[int] = 2
+    kind: ClassVar[str] = "input"  # of the error line with --json
 
     def __init__(self, where: object, what: str, fix: str = "") -> None:
         """Keep the three parts apart, so that `--json` can print them as fields."""
@@ -23,7 +24,7 @@ class PackagerError(Exception):
 
     def __str__(self) -> str:
         """Return the sentence."""
-        return f"{self.where}: {self.advice}"
+        return f"{self.where}: {self.advice}" if self.where else self.advice
 
     @property
     def advice(self) -> str:
@@ -42,11 +43,31 @@ class InputError(PackagerError):
 class TrustError(PackagerError):
     """A signature, a chain of releases or a published digest does not hold."""
 
+    exit_code = 1
+    kind = "refused"
+
 
 class IncompleteError(PackagerError):
     """The work could not be finished now; the same command run again goes on."""
 
     exit_code = 3
+    kind = "incomplete"
+
+
+class Stopped(KeyboardInterrupt):  # an order of the user, which no handler of errors may catch
+    """The user stopped the work. Its text says what is complete and what was lost, as sentences."""
+
+    resumable = True  # the same command does the rest
+
+
+class Declined(Stopped):
+    """The user answered no, and nothing was changed."""
+
+    resumable = False
+
+    def __init__(self) -> None:
+        """Say that nothing was changed."""
+        super().__init__("Nothing was changed.")
 
 
 def from_os_error(error: OSError, where: object, fix: str = "run the command again") -> IncompleteError:

@@ -90,6 +90,7 @@ MANIFEST = OptionText("The shard's .manifest.json. Default: the one beside it.",
 WORKERS = OptionText(
     "Number of worker processes; auto: one per core.",
     ("--workers", "-w"),
+    metavar="N",
     written="auto",
     parse=parse_workers,
 )

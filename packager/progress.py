@@ -16,7 +16,10 @@ class Progress(Protocol):
         """Say that `amount` more units of the open task are done."""
 
     def note(self, text: str) -> None:
-        """Show one line to the user: a fault, a shard that is done."""
+        """Show one line to the user: a warning, a fault."""
+
+    def detail(self, text: str) -> None:
+        """Show one line to a user who wants to see every file and shard (--verbose)."""
 
     def end(self) -> None:
         """Close the open task."""
@@ -32,6 +35,9 @@ class Silent:
         """Show nothing."""
 
     def note(self, text: str) -> None:
+        """Show nothing."""
+
+    def detail(self, text: str) -> None:
         """Show nothing."""
 
     def end(self) -> None:

@@ -27,14 +27,19 @@ TEXTS: TypeTexts = DOCUMENTS | REPORTS | CHECK_REPORTS | MIRROR_REPORTS
 ERROR = {
     "$schema": DRAFT,
     "title": "Error",
-    "description": "One line on stderr where a command with --json fails; nothing is on stdout then.",
+    "description": "One line on stderr if a command with --json fails; nothing is on stdout then.",
     "type": "object",
-    "required": ["code", "where", "what", "fix"],
+    "required": ["level", "code", "kind", "where", "what", "fix"],
     "properties": {
-        "code": {"enum": [2, 3], "description": "The exit code."},
-        "where": {"type": "string", "description": "The file, key, shard or record."},
+        "level": {"enum": ["error"], "description": "How serious it is."},
+        "code": {"enum": [1, 2, 3, 70, 130], "description": "The exit code."},
+        "kind": {
+            "enum": ["input", "damaged", "refused", "incomplete", "interrupted", "bug"],
+            "description": "What kind of error it is.",
+        },
+        "where": {"type": "string", "description": "The file, key, option, shard or record, or empty."},
         "what": {"type": "string", "description": "What is wrong there."},
-        "fix": {"type": "string", "description": "How to fix it, or empty."},
+        "fix": {"type": "string", "description": "What to do about it, or empty."},
     },
 }
 

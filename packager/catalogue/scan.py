@@ -62,7 +62,7 @@ def _scan(project: Project, scratch: Path, started_ns: int, readers: TagReaders,
         join.read_records()
     source, walked = _walked(project, scratch)
     with warning_log.collect_warnings(project.state, progress) as (warnings, unread):
-        progress.begin("scan", None, "file")
+        progress.begin("Scanning", None, "file")
         try:
             name = paths.display_text(str(project.source_location))
             table = FilesTable(project.files, source, name, started_ns, readers, warnings, unread, progress)

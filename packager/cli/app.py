@@ -1,67 +1,102 @@
-"""The command `packager`: its commands, and the one place where an error becomes text and an exit code.
-
-Exit codes: 0 done; 1 checked and found bad; 2 bad input or config; 3 incomplete, run again; 130 interrupted.
-"""
+"""The command `packager`: its commands, and the one place where an error becomes text and an exit code."""
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from packager.cli import output
-from packager.cli.common_options import version_callback
+from packager.cli import command_groups, global_options, help_text, log_file, output
+from packager.cli.error_text import usage_error
 from packager.engine.files.write_errors import system_error
 from packager.errors import InputError, PackagerError
 
-INTERRUPTED = 130
-_STORES = ("s3://", "sftp://")
+BUG, INTERRUPTED, CLOSED_PIPE = 70, 130, 141  # exit codes
 _MANY_ROWS = frozenset(("scan", "plan"))  # commands that make no cycles; failed requests do, and hold their bytes
+_STORES = ("s3://", "sftp://")
 _TAKE_STORES = ("publish", "export", "verify", "extract", "get", "mirror")
 _OF_STORES = ("--release", "--from")  # options of any command whose value may be a store's address
 Command: TypeAlias = Any  # Typer keeps the class private
-# Each stands in NAME_cmd.py, which is imported when the command is run; `packager --help` prints these lines.
+# Each is in NAME_cmd.py, which is imported when the command is run; `packager -h` prints these lines.
 COMMANDS = {
-    "init": "Write a commented packager.toml for a collection.",
-    "scan": "Make the catalogue from files, tags and the records file.",
-    "plan": "Cut the catalogue into phases and shards; print the table.",
-    "pack": "Write every planned shard that is not whole yet.",
-    "export": "Write the tars of shards that were packed without.",
-    "publish": "Put the release in place: pages, lists, torrents, manifests.",
-    "release": "Scan, plan, pack and publish, resuming what is done.",
-    "status": "Say what is done, what is next, and how long that may take.",
-    "withdraw": "Withdraw records, and replace the shards with them.",
-    "replace": "Replace published shards that have wrong content.",
-    "prune": "Delete tars that should no longer be shared.",
-    "estimate": "Say what a release will take: shards, torrents, time, disks.",
-    "keygen": "Make a minisign key pair that signs releases.",
-    "inspect": "Tell what a file of a release says, and its faults.",
-    "extract": "Take files out of a shard, each checked as it is written.",
-    "get": "Take single files out of a release, without their shards.",
-    "rebuild": "Write a shard again, byte for byte, from loose files.",
-    "verify": "Prove every byte; name each bad piece, range and member.",
-    "repair": "Repair a shard in place, fetching only its bad pieces.",
-    "seed": "Share shards with the swarm until Ctrl-C.",
-    "torrent": "Make a .torrent of a file or folder where it lies.",
-    "serve": "Serve the site, and every shard as a web seed, until Ctrl-C.",
-    "mirror": "Hold a part of a release that others publish.",
+    "init": "Create packager.toml for a folder of files",
+    "release": "Make and publish a release: all steps, resumable",
+    "status": "Show what is done, what is next and what to delete",
+    "estimate": "Estimate the size, time and cost of a release",
+    "scan": "Read files, tags and records into the catalogue",
+    "plan": "Divide the catalogue into phases and shards",
+    "pack": "Write the planned shards, torrents and manifests",
+    "publish": "Write the site, and upload it if you name a place",
+    "export": "Write the tars of shards that were packed without",
+    "withdraw": "Withdraw records, and replace the shards with them",
+    "replace": "Replace published shards that have wrong content",
+    "prune": "Delete tars that should no longer be shared",
+    "keygen": "Create a key pair that signs releases",
+    "verify": "Check every byte against the published hashes",
+    "repair": "Repair shards in place by fetching only bad pieces",
+    "seed": "Share shards with the swarm until you stop it",
+    "rebuild": "Rebuild a shard from loose files, byte for byte",
+    "serve": "Serve the site and the shards over HTTP until you stop it",
+    "torrent": "Create a .torrent of any file or folder",
+    "mirror": "Keep a part of a release that others publish",
+    "get": "Download single files, each one checked",
+    "extract": "Extract files from a shard, each one checked",
+    "inspect": "Show the contents and faults of a release file",
+    "help": "Show the help of a command",
+    "docs": "Open the documentation",
+    "completion": "Print a shell completion script",
 }
 
 
-class _Commands(TyperGroup):
-    """The commands by their one-line help; the one that is run is imported then, and no other."""
+class _Command(TyperCommand):
+    """A command with help in groups."""
+
+    def get_help(self, ctx: Any) -> str:
+        """Return what `--help` prints."""
+        return help_text.help_of(self, ctx)
+
+
+class _Group(TyperGroup):
+    """Commands that have the global options, before and after their names."""
+
+    def get_help(self, ctx: Any) -> str:
+        """Return what `--help` prints."""
+        return help_text.help_of(self, ctx, help_text.command_list(self.commands.values()))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Command, list[str]]:
         """Return the name, the command itself and what follows it on the command line."""
-        name, _, rest = super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is None:  # while a shell completes a line
+            return name, command, rest
+        command = self.load(name, command, rest)
+        own = {flag for each in command.params for flag in each.opts}
+        command.params += [each for each in global_options.options() if own.isdisjoint(each.opts)]
+        return name, command, ["--json", *rest] if global_options.given.json and "--json" not in rest else rest
+
+    def load(self, _name: str, command: Command, _arguments: Sequence[str]) -> Command:
+        """Return the command that is run."""
+        return command
+
+
+class _Commands(_Group):
+    """The commands by their one-line help; the one that is run is imported then, and no other."""
+
+    def get_help(self, ctx: Any) -> str:
+        """Return what `packager -h` prints."""
+        return help_text.help_of(self, ctx, command_groups.full_list(COMMANDS))
+
+    def load(self, name: str, _command: Command, arguments: Sequence[str]) -> Command:
+        """Return the command that is run, from its file."""
         if name not in _TAKE_STORES:
-            _check_no_store(str(name), rest)
-        return name, _load(str(name)), rest
+            _check_no_store(name, arguments)
+        return _load(name)
 
 
 def _check_no_store(name: str, arguments: Sequence[str]) -> None:
@@ -73,7 +108,8 @@ def _check_no_store(name: str, arguments: Sequence[str]) -> None:
 
 
 def _new_app(**settings: Any) -> typer.Typer:
-    """Return an app with plain one-line errors, no boxes and no markup: names of files pass through them."""
+    """Return an app with plain errors, no boxes and no markup: names of files pass through them."""
+    settings["context_settings"] = {"help_option_names": ["-h", "--help"]}
     return typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False, **settings)
 
 
@@ -82,40 +118,98 @@ def _load(name: str) -> Command:
     module = import_module(f"packager.cli.{name}_cmd")
     alone = _new_app()
     if hasattr(module, "app"):
-        alone.add_typer(module.app, name=name)
+        for each in module.app.registered_commands:
+            each.cls = _Command
+        alone.add_typer(module.app, name=name, cls=_Group)
     else:
-        alone.command(name)(getattr(module, name))
+        function = getattr(module, name, None) or getattr(module, f"{name}_")
+        alone.command(name, cls=_Command)(function)
     return typer.main.get_group(alone).commands[name]
 
 
-app = _new_app(no_args_is_help=True, cls=_Commands)
-app.callback()(version_callback)
+app = _new_app(cls=_Commands, invoke_without_command=True)
 for _name, _help in COMMANDS.items():
     app.command(_name, help=_help)(lambda: None)
 
 
+@app.callback()
+def _alone(context: typer.Context) -> None:
+    """Make, publish and mirror releases of large file collections."""
+    if context.invoked_subcommand is None:
+        output.print_message(command_groups.short_list(COMMANDS, _next_step(Path())))
+
+
+def _next_step(folder: Path) -> str:
+    """Return the last line of `packager` alone: what to run in this folder."""
+    if (folder / "packager.toml").is_file():
+        return "Next: packager status"
+    if (folder / ".packager-mirror").is_dir():
+        return "Next: packager mirror status"
+    return "There is no project here. Start with: packager init DIR"
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit code. A traceback that leaves this is a bug."""
+    """Run one command line and return its exit code."""
+    global_options.reset()
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    global_options.given.json = "--json" in own
+    code = _ended(list(arguments))
+    log_file.write(f"exit code {code}")
+    log_file.close_log()
+    return code
+
+
+def _ended(arguments: list[str]) -> int:
+    """Run a command line; print what stops it, and return the exit code."""
+    error: PackagerError
     try:
-        app(args=list(arguments), prog_name="packager")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 1 if end.code else 0
-    except PackagerError as error:
-        output.show_error(error, json="--json" in arguments)
-        return error.exit_code
-    except KeyboardInterrupt:
+        code = _invoke(arguments)
+        sys.stdout.flush()
+    except PackagerError as wrong:
+        error = wrong
+    except typer.TyperException as wrong:
+        if type(wrong).__name__ == "NoArgsIsHelpError":
+            output.print_message(wrong.message)
+            return 0
+        error = usage_error(wrong, arguments)
+    except (KeyboardInterrupt, typer.Abort) as stop:
+        output.show_stopped(stop, arguments)
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output is gone; Python must not fail again when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except OSError as error:  # of a call whose failure nothing below tells better, as that of a failing disk
-        if error.errno is None:  # another library's own, and so a bug
-            raise
-        told = system_error(error)
-        output.show_error(told, json="--json" in arguments)
-        return told.exit_code
+        return CLOSED_PIPE
+    except Exception as failed:  # noqa: BLE001  # a bug, unless the system refuses a call, as with a failing disk
+        if not isinstance(failed, OSError) or failed.errno is None:
+            output.show_bug(failed)
+            return BUG
+        error = system_error(failed)
+    else:
+        return code
+    output.show_error(error)
+    return error.exit_code
+
+
+def _invoke(arguments: list[str]) -> int:
+    """Run a command line and return the exit code that the command chose."""
+    command = typer.main.get_command(app)
+    command.params += global_options.options()
+    if "_PACKAGER_COMPLETE" in os.environ:
+        from typer.completion import completion_init  # type: ignore[attr-defined]  # only a shell needs it
+
+        completion_init()
+        command.main(arguments, "packager")  # answers the shell and ends
+    try:
+        with command.make_context("packager", list(arguments)) as context:
+            command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
     return 0
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    """Stop as for Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def run() -> None:
@@ -123,4 +217,5 @@ def run() -> None:
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # Arrow's own keeps some 40 MB that are not in use
     if _MANY_ROWS.intersection(sys.argv[1:2]):
         gc.set_threshold(10_000, 20, 20)  # few cycles are made: to look for those often takes a fifth
+    signal.signal(signal.SIGTERM, _interrupt)  # which systemd sends
     sys.exit(main(sys.argv[1:]))

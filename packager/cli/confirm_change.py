@@ -8,7 +8,7 @@ import typer
 
 from packager.cli import output
 from packager.cli.interrupt import confirm
-from packager.errors import InputError
+from packager.errors import Declined, InputError
 
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would be done, and change nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -32,5 +32,5 @@ def confirm_change(command: str, what: str, lines: Iterable[str], *, yes: bool) 
     for line in lines:
         output.stderr_console(line)
     if not confirm(f"{command.capitalize()} {what}?", default=False):
-        raise KeyboardInterrupt
+        raise Declined
     return True

@@ -9,7 +9,7 @@ import typer
 from packager.cli import output
 from packager.cli.interrupt import confirm
 from packager.core.reports.reports import PruneItem, PruneReport
-from packager.errors import InputError
+from packager.errors import Declined, InputError
 from packager.units import count_of, format_size
 
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="List what would be deleted; delete nothing.")]
@@ -32,7 +32,7 @@ def confirm_pruning(*, yes: bool) -> Callable[[PruneReport], bool]:
         for each in planned.files[:_SHOWN]:
             output.stderr_console(print_item(each))
         if not confirm(f"Delete {what}?", default=False):
-            raise KeyboardInterrupt
+            raise Declined
         return True
 
     return agreed

@@ -8,6 +8,7 @@ from packager import api
 from packager.api.workers import WorkerOptions
 from packager.cli import output, progress_bars
 from packager.cli.common_options import DEFAULT_CONFIG, Config, Json
+from packager.cli.complete_names import complete_shards
 from packager.cli.option_groups import with_options
 from packager.core.reports.reports import ExportReport
 from packager.units import count_of, format_seconds, format_size
@@ -15,7 +16,9 @@ from packager.units import count_of, format_seconds, format_size
 
 @with_options(workers=WorkerOptions)
 def export(
-    shards: Annotated[list[str], typer.Argument(help="Names of packed shards.", metavar="SHARD...")],
+    shards: Annotated[
+        list[str], typer.Argument(help="Names of packed shards.", metavar="SHARD...", autocompletion=complete_shards)
+    ],
     *,
     config: Config = DEFAULT_CONFIG,
     to: Annotated[
@@ -45,7 +48,7 @@ def export(
             progress=progress,
         )
     output.show(report, show, json=json)
-    output.end_failed(report.failed, f"{count_of(len(report.failed), 'tar')} could not be written", json=json)
+    output.end_failed(report.failed, json=json)
 
 
 def show(report: ExportReport) -> None:

@@ -10,6 +10,7 @@ from packager import api
 from packager.check.extract.extract import ExtractOptions
 from packager.cli import output, progress_bars
 from packager.cli.common_options import Json
+from packager.cli.complete_names import complete_shards
 from packager.cli.member_options import Records, end, named_records, show_members
 from packager.cli.option_groups import with_options
 from packager.core.reports.check_reports import ExtractReport
@@ -19,7 +20,12 @@ from packager.units import count_of, format_size
 @with_options(options=ExtractOptions)
 def extract(
     shard: Annotated[
-        str, typer.Argument(help="The shard's tar, or its address in a store: s3://, sftp://.", metavar="SHARD")
+        str,
+        typer.Argument(
+            help="The shard's tar, or its address in a store: s3://, sftp://.",
+            metavar="SHARD",
+            autocompletion=complete_shards,
+        ),
     ],
     records: Records = None,
     *,
@@ -29,7 +35,7 @@ def extract(
     options: ExtractOptions,
     json: Json = False,
 ) -> None:
-    """Take files out of a shard, each checked as it is written.
+    """Extract files from a shard, each one checked.
 
     Example: packager extract audio-00001.tar --to music --rename "{artist}/{album}/{title}"
     """
@@ -48,7 +54,7 @@ def show(report: ExtractReport) -> None:
     """Print what was taken out, and what was not."""
     show_members(report, "bad")
     if not report.has_documents:
-        output.stderr_console("packager: no published documents found: checked against the tar's own manifest only")
+        output.stderr_console("note: no published documents found: checked against the tar's own manifest only")
     if not report.dry_run:
         output.compared_with([report.evidence])
     chosen = f"{count_of(report.selected, 'member')}, {format_size(report.bytes)}"

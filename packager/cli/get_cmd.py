@@ -29,7 +29,7 @@ def get(
     options: GetOptions,
     json: Json = False,
 ) -> None:
-    """Take single files out of a release, without their shards.
+    """Download single files, each one checked.
 
     Each is checked before it gets its name.
 

@@ -15,7 +15,7 @@ def init(
     config: Config = DEFAULT_CONFIG,
     force: Annotated[bool, typer.Option("--force", help="Replace a packager.toml that is there.")] = False,
 ) -> None:
-    """Write a commented packager.toml for a collection.
+    """Create packager.toml for a folder of files.
 
     Example: packager init music
     """

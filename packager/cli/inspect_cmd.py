@@ -13,7 +13,7 @@ def inspect(
     file: Annotated[str, typer.Argument(help="A file of a release, or made by others; or a magnet link.")],
     json: Json = False,
 ) -> None:
-    """Tell what a file of a release says, and its faults.
+    """Show the contents and faults of a release file.
 
     Takes .torrents, magnet links, tars, manifests, members tables, release documents, catalogues,
     signatures and keys.

@@ -21,7 +21,7 @@ def keygen(
         bool, typer.Option("--no-password", help="Do not protect the secret key with a password.")
     ] = False,
 ) -> None:
-    """Make a minisign key pair that signs releases.
+    """Create a key pair that signs releases.
 
     Example: packager keygen --no-password
     """

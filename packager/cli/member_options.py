@@ -40,7 +40,7 @@ def show_members(report: ExtractReport | GetReport, bad: str) -> None:
         (report.bad_members, bad),
     ):
         if members:
-            output.stderr_console(f"packager: {count_of(len(members), 'member')} {title}:")
+            output.stderr_console(f"error: {count_of(len(members), 'member')} {title}:")
         for member in members:
             output.stderr_console(f"  {member.path}: {member.reason}" if member.path else f"  {member.reason}")
 

@@ -19,7 +19,7 @@ from packager.mirror.mirror_options import MirrorOptions, RunOptions
 
 REFUSED, INCOMPLETE = 1, 3
 
-app = typer.Typer(no_args_is_help=True, help="Hold a part of a release that others publish.")
+app = typer.Typer(no_args_is_help=True, help="Keep a part of a release that others publish.")
 
 To = Annotated[Path, typer.Option("--to", help="The mirror's folder; tars come into it.", metavar="DIR")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing: trust the key that is shown, take the plan.")]

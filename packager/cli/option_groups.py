@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_orig
 
 import typer
 
+from packager.cli.complete_names import complete_phases
 from packager.option_fields import OptionText, option_texts
 
 Command: TypeAlias = Callable[..., None]
@@ -74,7 +75,10 @@ def _parameter(name: str, hint: Any, default: object, text: OptionText) -> inspe
         hint, default = (str, text.written) if text.written is not None else (str | None, None)
     elif {str, Path} <= set(_kinds(hint)):  # a location
         hint = str | None
-    shown = typer.Option(*text.flags_of(name), help=text.help, metavar=text.metavar, min=text.least, max=text.most)
+    flags, complete = text.flags_of(name), complete_phases if "--phase" in text.flags else None
+    shown = typer.Option(
+        *flags, help=text.help, metavar=text.metavar, min=text.least, max=text.most, autocompletion=complete
+    )
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[hint, shown])
 
 

@@ -1,11 +1,13 @@
-"""What is printed: results on stdout, talk on stderr.
+"""What is printed: the result on stdout, everything else on stderr, and all of it in the log file if there is one.
 
 Names from files and tags never pass through markup, and control characters in them are made visible.
 """
 
+import shlex
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import typer
@@ -13,7 +15,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from packager.errors import IncompleteError, PackagerError
+from packager.cli import log_file
+from packager.cli.error_text import InterruptedWork, bug_lines, error_json, error_lines
+from packager.cli.global_options import given
+from packager.errors import IncompleteError, PackagerError, Stopped
 from packager.paths import display_text
 
 if TYPE_CHECKING:
@@ -23,17 +28,26 @@ if TYPE_CHECKING:
 Report = TypeVar("Report", bound=msgspec.Struct)
 
 _EVIDENCE = 3  # that are printed
+_NAMED = 20  # failures that are printed
 _PLAIN_WIDTH = 200  # columns of a table that no terminal bounds
 
 
 def print_message(text: str) -> None:
     """Print one line of the result on stdout."""
+    log_file.write(text)
     sys.stdout.write(f"{text}\n")
 
 
 def stderr_console(text: str) -> None:
     """Print one line beside the result, on stderr."""
+    log_file.write(text)
     sys.stderr.write(f"{text}\n")
+
+
+def next_step(command: str, advice: str = "") -> None:
+    """Print the command to run next, and in brackets what else to do."""
+    if not given.quiet:
+        print_message(f"Next: {command}" + (f"            ({advice})" if advice else ""))
 
 
 def compared_with(evidence: "Iterable[Evidence | None]") -> None:
@@ -60,13 +74,33 @@ def show(report: Report, print_report: Callable[[Report], None], *, json: bool) 
         print_report(report)
 
 
-def show_error(error: PackagerError, *, json: bool) -> None:
-    """Print an error on stderr: its sentence, or one JSON line with `code`, `where`, `what`, `fix`."""
-    if json:
-        fields = {"code": error.exit_code, "where": error.where, "what": error.what, "fix": error.fix}
-        stderr_console(msgspec.json.encode(fields).decode())
+def show_error(error: PackagerError) -> None:
+    """Print an error on stderr: what happened and what to do, or one JSON line."""
+    for line in [error_json(error)] if given.json else error_lines(error):
+        stderr_console(line)
+
+
+def show_bug(error: Exception) -> None:
+    """Print that packager itself failed; the traceback goes to the log file, and with -v to stderr."""
+    trace = "".join(traceback.format_exception(error)).rstrip()
+    if given.verbose:
+        stderr_console(trace)
     else:
-        stderr_console(f"packager: {display_text(str(error), limit=4000)}")
+        log_file.write(trace)
+    for line in bug_lines(error, json=given.json):
+        stderr_console(line)
+
+
+def show_stopped(stop: BaseException, arguments: Sequence[str]) -> None:
+    """Print what is complete after Ctrl-C, and the command that resumes."""
+    text = str(stop) if isinstance(stop, Stopped) else "Work that is complete is kept."
+    resume = shlex.join(["packager", *arguments])
+    if given.json:
+        stderr_console(error_json(InterruptedWork("", f"stopped: {text}", f"resume: {resume}")))
+        return
+    stderr_console(f"Stopped. {text}")
+    if getattr(stop, "resumable", True):
+        stderr_console(f"Resume: {resume}")
 
 
 def unread(count: int) -> str:
@@ -74,13 +108,15 @@ def unread(count: int) -> str:
     return f"{count:,} {'file or folder' if count == 1 else 'files and folders'} could not be read"
 
 
-def end_failed(failed: "Sequence[Issue]", what: str, *, json: bool) -> None:
-    """End a command with the exit code for incomplete work if anything failed; each failure is printed below `what`."""
+def end_failed(failed: "Sequence[Issue]", *, json: bool) -> None:
+    """End a command with the exit code for incomplete work if anything failed; the first failures are printed."""
     if failed:
         if not json:
-            stderr_console(f"packager: {what}:")
-            for each in failed:
-                stderr_console(f"  {each.where}: {each.what}")
+            for each in failed[:_NAMED]:
+                stderr_console(f"error: {each.where}: {each.what}")
+            if len(failed) > _NAMED:
+                stderr_console(f"error: {len(failed) - _NAMED:,} more; --json lists all")
+            stderr_console("fix:   Remove the causes, then run the same command again.")
         raise typer.Exit(IncompleteError.exit_code)
 
 
@@ -101,7 +137,19 @@ def print_table(title: Sequence[str], rows: Iterable[Sequence[str]], *, right: I
         grid.add_column(Text(name), justify="right" if index in numbers else "left", overflow="fold")
     for row in rows:
         grid.add_row(*(Text(display_text(cell)) for cell in row))
-    console = Console(markup=False, highlight=False, emoji=False)
+    console = new_console()
     if not console.is_terminal:
-        console = Console(markup=False, highlight=False, emoji=False, width=_PLAIN_WIDTH)
-    console.print(grid)
+        console = new_console(width=_PLAIN_WIDTH)
+    with console.capture() as printed:
+        console.print(grid)
+    sys.stdout.write(printed.get())
+    log_file.write(Text.from_ansi(printed.get()).plain)
+
+
+def new_console(**settings: Any) -> Console:
+    """Return a console without markup, whose colors --color decides."""
+    if given.color == "always":
+        settings["force_terminal"] = True
+    elif given.color == "never":
+        settings["color_system"] = None
+    return Console(markup=False, highlight=False, emoji=False, **settings)

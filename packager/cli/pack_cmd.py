@@ -25,7 +25,7 @@ def pack(
     workers: WorkerOptions,
     json: Json = False,
 ) -> None:
-    """Write every planned shard that is not whole yet.
+    """Write the planned shards, torrents and manifests.
 
     Each gets its tar, its torrents, its manifest and its members table.
 
@@ -45,7 +45,7 @@ def pack(
         show(report)
         show_withdrawn(report.withdrawn_files, report.withdrawn_named)
         show_other_content(report.other_content)
-    output.end_failed(report.failed, f"{count_of(len(report.failed), 'shard')} could not be packed", json=json)
+    output.end_failed(report.failed, json=json)
     if not json:
         output.print_message("next: packager publish")
 

@@ -12,7 +12,7 @@ _TITLE = ("phase", "records", "files", "bytes", "shards", "largest shard", "piec
 
 
 def plan(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
-    """Cut the catalogue into phases and shards; print the table.
+    """Divide the catalogue into phases and shards.
 
     No file of the source is read.
 

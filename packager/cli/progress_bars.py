@@ -1,4 +1,4 @@
-"""How far a command is: bars on a terminal, a line a minute elsewhere, nothing with --json."""
+"""How far a command is: a bar on a terminal, a line a minute elsewhere, nothing with --json or --quiet."""
 
 import sys
 import time
@@ -6,61 +6,89 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
+from rich.progress import ProgressColumn, Task, TaskID
+from rich.table import Column
 from rich.text import Text
 
-from packager.cli.output import stderr_console
+from packager.cli import log_file
+from packager.cli.global_options import given
+from packager.cli.output import new_console, stderr_console
+from packager.cli.progress_line import progress_line
 from packager.paths import display_text
 from packager.progress import SILENT, Progress
-from packager.units import format_seconds, format_size
 
 _LINE_SECONDS = 60.0
+_LINE_WIDTH = 69  # columns of a line that is no bar
+_ALWAYS = ("warning:", "error:", "bad:", "refused:")  # lines that --quiet leaves
 
 
 @contextmanager
 def show_progress(*, json: bool) -> Iterator[Progress]:
-    """Yield what a command tells its progress to."""
+    """Yield what a command reports its progress to."""
+    style = given.progress
+    if style == "auto":
+        style = "none" if given.quiet else "bar" if sys.stderr.isatty() else "lines"
     if json:
         yield SILENT
-    elif sys.stderr.isatty():
-        console = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
-        columns = (
-            TextColumn("{task.description:<10}", markup=False),
-            BarColumn(bar_width=28),
-            _Amount(),
-            TimeElapsedColumn(),
-            TextColumn("left", markup=False),
-            TimeRemainingColumn(),
-        )
-        bars = Bars(*columns, console=console, transient=True)
+    elif style == "bar":
+        console = new_console(stderr=True, soft_wrap=True)
+        bars = Bars(_Line(console), console=console, transient=True)
         try:
             yield _Bar(bars)
         finally:
             bars.stop()
     else:
-        yield _Lines()
+        yield _Lines(silent=style == "none")
 
 
-def amount(done: float, total: float | None, seconds: float, unit: str) -> str:
-    """Return "1.2 GiB of 64 GiB, 512 MiB/s" or "1,200 files, 300/s"."""
-    rate = done / seconds if seconds > 0 else 0
-    if unit == "B":
-        whole = f" of {format_size(total)}" if total is not None else ""
-        return f"{format_size(done)}{whole}, {format_size(round(rate))}/s"
-    whole = f" of {total:,.0f}" if total is not None else ""
-    return f"{done:,.0f}{whole} {unit}s, {rate:,.0f}/s"
+class _Line(ProgressColumn):
+    """The whole line of a task."""
 
-
-class _Amount(ProgressColumn):
-    """What is done, of what, and the rate."""
+    def __init__(self, console: Console) -> None:
+        """Fit the width of a console."""
+        super().__init__(table_column=Column(no_wrap=True, overflow="crop"))
+        self._console = console
 
     def render(self, task: Task) -> Text:
-        """Return the column's text."""
-        return Text(amount(task.completed, task.total, task.elapsed or 0, str(task.fields["unit"])))
+        """Return the line."""
+        total = None if task.total is None else int(task.total)
+        shown = progress_line(
+            task.description,
+            int(task.completed),
+            total,
+            seconds=task.elapsed or 0,
+            unit=str(task.fields["unit"]),
+            width=self._console.width,
+        )
+        return Text(shown)
 
 
-class _Bar:
+class _Notes:
+    """Lines beside the progress, each shown if the options say so."""
+
+    def note(self, text: str) -> None:
+        """Show a line."""
+        self._print(text, shown=not given.quiet or text.startswith(_ALWAYS))
+
+    def detail(self, text: str) -> None:
+        """Show a line with --verbose."""
+        self._print(text, shown=given.verbose > 0)
+
+    def _print(self, text: str, *, shown: bool) -> None:
+        """Print a line, and put it into the log file."""
+        line = display_text(text, 4000)
+        if shown:
+            self.print_line(line)
+        else:
+            log_file.write(line)
+
+    def print_line(self, line: str) -> None:
+        """Print a line on stderr."""
+        stderr_console(line)
+
+
+class _Bar(_Notes):
     """Progress as a live bar."""
 
     def __init__(self, bars: Bars) -> None:
@@ -69,7 +97,7 @@ class _Bar:
         self._task: TaskID | None = None
 
     def begin(self, what: str, total: int | None, unit: str = "B") -> None:
-        """Open a bar. Only now is the terminal taken, since questions may be asked before."""
+        """Open a bar. The terminal is used only from now on, since questions may be asked before."""
         self._bars.start()
         self._task = self._bars.add_task(what, total=total, unit=unit)
 
@@ -78,50 +106,43 @@ class _Bar:
         if self._task is not None:
             self._bars.advance(self._task, amount)
 
-    def note(self, text: str) -> None:
+    def print_line(self, line: str) -> None:
         """Print a line above the bar."""
-        self._bars.console.print(Text(display_text(text)))
+        log_file.write(line)
+        self._bars.console.print(Text(line))
 
     def end(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._task is not None:
             self._bars.remove_task(self._task)
         self._task = None
 
 
-class _Lines:
-    """Progress as lines: notes as they come, and what is done once a minute."""
+class _Lines(_Notes):
+    """Progress as lines: notes as they come, and how far the task is once a minute."""
 
-    def __init__(self) -> None:
-        """Begin with nothing open."""
+    def __init__(self, *, silent: bool) -> None:
+        """Begin with nothing open. silent: print only the notes."""
         self._what, self._unit = "", "B"
         self._total: int | None = None
-        self._done = 0
-        self._began = self._said = time.monotonic()
+        self._done, self._silent = 0, silent
+        self._began = self._printed = time.monotonic()
 
     def begin(self, what: str, total: int | None, unit: str = "B") -> None:
         """Open a task."""
         self._what, self._total, self._unit, self._done = what, total, unit, 0
-        self._began = self._said = time.monotonic()
+        self._began = self._printed = time.monotonic()
 
     def advance(self, amount: int) -> None:
-        """Count, and say a line when a minute has gone."""
+        """Count, and print a line when a minute is over."""
         self._done += amount
         now = time.monotonic()
-        if now - self._said >= _LINE_SECONDS:
-            self._said = now
-            stderr_console(f"{self._what}: {self._line(now - self._began)}")
-
-    def _line(self, seconds: float) -> str:
-        """Return what is done and the time left."""
-        text = amount(self._done, self._total, seconds, self._unit)
-        if self._total and self._done:
-            text += f", {format_seconds(seconds * (self._total - self._done) / self._done)} left"
-        return text
-
-    def note(self, text: str) -> None:
-        """Say a line now."""
-        stderr_console(display_text(text))
+        if now - self._printed >= _LINE_SECONDS and not self._silent:
+            self._printed = now
+            seconds = now - self._began
+            stderr_console(
+                progress_line(self._what, self._done, self._total, seconds=seconds, unit=self._unit, width=_LINE_WIDTH)
+            )
 
     def end(self) -> None:
         """Close the task."""

@@ -21,7 +21,7 @@ def publish(
     options: PublishOptions,
     json: Json = False,
 ) -> None:
-    """Put the release in place: pages, lists, torrents, manifests.
+    """Write the site, and upload it if you name a place.
 
     With --phase, that phase joins those published before; without, all phases are published. Seed counts go
     into torrents.json and the pages; release.json and its serial do not change for them.

@@ -9,6 +9,7 @@ from packager import api
 from packager.check.repair.rebuild import RebuildOptions
 from packager.cli import output, progress_bars
 from packager.cli.common_options import Json, Sources
+from packager.cli.complete_names import complete_shards
 from packager.cli.option_groups import with_options
 from packager.core.reports.check_reports import RebuildReport
 from packager.errors import IncompleteError
@@ -17,7 +18,12 @@ from packager.units import count_of, format_seconds, format_size
 
 @with_options(options=RebuildOptions)
 def rebuild(
-    shard: Annotated[Path, typer.Argument(help="The shard's name, its tar or its manifest.", metavar="SHARD")],
+    shard: Annotated[
+        Path,
+        typer.Argument(
+            help="The shard's name, its tar or its manifest.", metavar="SHARD", autocompletion=complete_shards
+        ),
+    ],
     *,
     sources: Sources = None,
     to: Annotated[
@@ -26,7 +32,7 @@ def rebuild(
     options: RebuildOptions,
     json: Json = False,
 ) -> None:
-    """Write a shard again, byte for byte, from loose files.
+    """Rebuild a shard from loose files, byte for byte.
 
     They are found by content, whatever they are called now.
 
@@ -60,7 +66,7 @@ def show(report: RebuildReport) -> None:
         output.print_message(report.to)
     else:
         lost = format_size(sum(member.size for member in report.missing))
-        output.stderr_console(f"packager: {report.shard}: {count_of(len(report.missing), 'member')} missing, {lost}:")
+        output.stderr_console(f"error: {report.shard}: {count_of(len(report.missing), 'member')} missing, {lost}:")
         for member in report.missing:
             output.stderr_console(f"  {member.path} ({member.size} bytes, SHA-256 {member.sha256}): {member.reason}")
         output.print_message(

@@ -19,7 +19,7 @@ def release(
     allow_unread: AllowUnread = False,
     json: Json = False,
 ) -> None:
-    """Scan, plan, pack and publish, resuming what is done.
+    """Make and publish a release: all steps, resumable.
 
     Example: packager release
     """

@@ -10,6 +10,7 @@ from packager import api
 from packager.check.repair.repair import RepairOptions
 from packager.cli import output, progress_bars
 from packager.cli.common_options import Json, Sources
+from packager.cli.complete_names import complete_shards
 from packager.cli.option_groups import with_options
 from packager.core.reports.check_reports import RepairReport
 from packager.errors import IncompleteError
@@ -22,13 +23,13 @@ _SHOWN = 5  # members named for a range of pieces; --json names all
 
 @with_options(options=RepairOptions)
 def repair(
-    shard: Annotated[Path, typer.Argument(help="The shard's tar.", metavar="SHARD")],
+    shard: Annotated[Path, typer.Argument(help="The shard's tar.", metavar="SHARD", autocompletion=complete_shards)],
     *,
     sources: Sources = None,
     options: RepairOptions,
     json: Json = False,
 ) -> None:
-    """Repair a shard in place, fetching only its bad pieces.
+    """Repair shards in place by fetching only bad pieces.
 
     Each is checked before it is written.
 

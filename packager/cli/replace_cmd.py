@@ -7,13 +7,16 @@ import typer
 from packager import api
 from packager.cli import confirm_pruning, output
 from packager.cli.common_options import DEFAULT_CONFIG, Config, Json
+from packager.cli.complete_names import complete_shards
 from packager.cli.confirm_change import DryRun, Yes, confirm_change
 from packager.core.reports.reports import ReplaceReport
 from packager.units import count_of, format_size
 
 
 def replace(
-    shards: Annotated[list[str], typer.Argument(help="Published shards, by name.", metavar="SHARD")],
+    shards: Annotated[
+        list[str], typer.Argument(help="Published shards, by name.", metavar="SHARD", autocompletion=complete_shards)
+    ],
     *,
     reason: Annotated[
         str, typer.Option("--reason", help="Why; one line, published in the release.", metavar="TEXT")

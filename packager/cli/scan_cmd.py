@@ -8,7 +8,7 @@ from packager.units import count_of, format_size
 
 
 def scan(config: Config = DEFAULT_CONFIG, workers: Workers = "auto", json: Json = False) -> None:
-    """Make the catalogue from files, tags and the records file.
+    """Read files, tags and records into the catalogue.
 
     Example: packager scan
     """

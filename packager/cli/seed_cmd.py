@@ -25,7 +25,7 @@ def seed(
     options: SeedOptions,
     json: Json = False,
 ) -> None:
-    """Share shards with the swarm until Ctrl-C.
+    """Share shards with the swarm until you stop it.
 
     What is shared is read, never written. With --client a program that runs shares them: each tar that it does
     not have is read in full, then given to it where it lies. Shards with withdrawn records are left out, and so are

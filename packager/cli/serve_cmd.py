@@ -30,7 +30,7 @@ def serve(
     workers: Annotated[int, typer.Option("--workers", "-w", min=1, max=256, help="Processes that share the port.")] = 1,
     json: Json = False,
 ) -> None:
-    """Serve the site, and every shard as a web seed, until Ctrl-C.
+    """Serve the site and the shards over HTTP until you stop it.
 
     A shard's bytes come from its tar, else from its sources: no tar need be there. A source that changed since
     it was packed gives no bytes, and the log names it. Without the collection's folder, the tars that are there are

@@ -11,7 +11,7 @@ _UNREAD = 20  # files and folders that are named
 
 
 def status(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
-    """Say what is done, what is next, and how long that may take.
+    """Show what is done, what is next and what to delete.
 
     Example: packager status
     """

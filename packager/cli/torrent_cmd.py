@@ -30,7 +30,7 @@ def torrent(
     workers: Workers = "auto",
     json: Json = False,
 ) -> None:
-    """Make a .torrent of a file or folder where it lies.
+    """Create a .torrent of any file or folder.
 
     No shard, no tar, nothing copied; each byte is read once, by all cores.
 
@@ -56,7 +56,7 @@ def _source_date() -> str | None:
 def show(report: TorrentReport) -> None:
     """Print what was made; the magnet link stands last, alone on its line."""
     for issue in report.skipped:
-        output.stderr_console(f"packager: left out: {issue.where}: {issue.what}")
+        output.stderr_console(f"warning: {issue.where}: left out: {issue.what}")
     files = count_of(report.files, "file")
     pieces = f"{count_of(report.pieces, 'piece')} of {format_size(report.piece_length)}"
     rate = f", {format_size(round(report.size / report.seconds))}/s" if report.seconds else ""

@@ -36,7 +36,7 @@ def verify(
     workers: WorkerOptions,
     json: Json = False,
 ) -> None:
-    """Prove every byte; name each bad piece, range and member.
+    """Check every byte against the published hashes.
 
     The exit code is 1 where anything is bad.
 
@@ -63,7 +63,7 @@ def show(report: VerifyReport) -> None:
         _show_fault(fault)
     for target in report.targets:
         if target.error:
-            output.stderr_console(f"packager: {target.path}: not checked: {display_text(target.error, 2000)}")
+            output.stderr_console(f"error: {target.path}: not checked: {display_text(target.error, 2000)}")
     if report.sample:
         taken = f"{report.sample.sampled:,} of {count_of(report.sample.total, report.sample.unit)}"
         output.print_message(f"sample: {taken}, --sample-seed {report.sample.random_seed}: {report.sample.conclusion}")

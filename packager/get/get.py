@@ -144,7 +144,7 @@ def _write(
         fetched = _Fetched(
             path_formats.make_distinct(asked, path_formats.exact_path if exact else path_formats.folded_path)
         )
-        progress.begin("get", sum(total_bytes(each.members) for each in meant))
+        progress.begin("Fetching", sum(total_bytes(each.members) for each in meant))
         first = 0
         for each in meant:
             stop = first + each.members.num_rows

@@ -48,7 +48,7 @@ def select_members(
     remote: whose web seeds come before the release's own. opened: keeps open what reading takes. Raises
     InputError where nothing is meant, TrustError where the release is refused.
     """
-    progress.begin("find", None, "member")
+    progress.begin("Searching", None, "member")
     place = parse_release_location(origin.source, "--release")
     in_folder = "://" not in place
     if in_folder and not Path(place).is_dir():

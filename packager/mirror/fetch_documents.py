@@ -33,7 +33,7 @@ def fetch_documents(
     wanted = [(shard, [file for file in shard.documents if not _is_here(folder, file)]) for shard in shards]
     wanted = [(shard, files) for shard, files in wanted if files]
     paths: list[Path] = []
-    around.progress.begin("documents", len(wanted), "shard")
+    around.progress.begin("Fetching", len(wanted), "shard")
     for shard, files in wanted:
         if around.stop():
             raise KeyboardInterrupt

@@ -81,7 +81,7 @@ class _Downloads:
     def run(self, stop: Callable[[], bool]) -> None:
         """Go on until told to stop."""
         total = sum(shard.size for shard in self._shards.values() if shard.name not in self._proved)
-        self._progress.begin("fetch", total)
+        self._progress.begin("Fetching", total)
         self._watch.run(self._step, stop)
         self._progress.end()
 

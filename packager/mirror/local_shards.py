@@ -213,7 +213,7 @@ def verify_tars(
         lying = look_at(folder, shard)
         file = open_shard_torrent(folder.document(shard.torrent))
         ranges = partial(file.ranges, folder.tar(shard.name))
-        progress.begin(f"verify {shard.name}", shard.size)
+        progress.begin("Checking", shard.size)
         every = range(file.pieces.count)
         wrong = bad_pieces(ranges, file.pieces, every, workers=workers, advance=progress.advance)
         progress.end()

@@ -78,7 +78,7 @@ def export(
         remove_leftovers(place, owner, [f"{task.shard.name}.tar" for task in missing])
     started = time.monotonic()
     failed: list[Issue] = []
-    progress.begin("export", sum(task.shard.size for task in missing))
+    progress.begin("Exporting", sum(task.shard.size for task in missing))
     written = size = 0
     results = _results(missing, cores, cluster=cluster, progress=progress)
     with closing(results):  # what is still out is stopped before anything else ends

@@ -106,7 +106,7 @@ def pack(
     virtual = sum(found.whole and found.virtual for _, found in stands)
     failed: list[Issue] = []
     to_read = {task.shard.name: task.shard.size for task, found in stands if found.needs_pass}
-    progress.begin("pack", sum(to_read.values()))
+    progress.begin("Packing", sum(to_read.values()))
     largest_first = sorted(missing, key=lambda task: -to_read.get(task.shard.name, 0))
     results = _results(largest_first, len(to_read), cores, cluster=cluster, progress=progress)
     with closing(results):  # what is still out is stopped before anything else ends

@@ -158,7 +158,7 @@ def build_lookup(
     atomic_files.remove_tree(folder)
     atomic_files.make_folder(folder)
     keys = folder / "keys"
-    progress.begin("lookup", None, "key")
+    progress.begin("Indexing", None, "key")
     with closing(sql.open_database(folder.parent)) as database:
         database.register("withdrawn", pa.table({"id": pa.array(withdrawn, pa.string())}))
         count = _sort_keys(database, _query(tables), keys, progress)

@@ -107,7 +107,7 @@ def publish(
     ended = [name for name, shard in before.items() if shard.obsolete or name in superseded]
     taken_back = read_withdrawals(project)
     changes = find_changes(project, plan, phases, before_this, taken_back)
-    progress.begin("documents", len(names) + len(ended), "shard")
+    progress.begin("Writing", len(names) + len(ended), "shard")
     release = next_release(
         plan,
         config,

@@ -184,7 +184,7 @@ def _send(
     def step(file: _File) -> int:
         return _step(file, there)
 
-    progress.begin("upload", sum(file.size for file in missing))
+    progress.begin("Uploading", sum(file.size for file in missing))
     with ThreadPoolExecutor(_LANES, "send") as pool:
         for _, files in groupby(sorted(missing, key=lambda file: (step(file), -file.size, file.path)), key=step):
             futures = [pool.submit(send, file) for file in files]

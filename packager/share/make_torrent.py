@@ -188,7 +188,7 @@ def make_torrent(
     place = _place(to, name, overwrite=overwrite)
     source, left_out = _source(path, name, wanted, place)
     _check_size(source, wanted)
-    progress.begin("torrent", int(source.space.sizes.sum()))
+    progress.begin("Hashing", int(source.space.sizes.sum()))
     hashes = hash_torrent_files(
         [bytes(source.top / file.path) if file.path else bytes(source.top) for file in source.files],
         source.space,

@@ -135,7 +135,7 @@ class _Seeds:
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Share until `stop` says so, the time is up, or all shards are withheld."""
-        self._progress.begin("seed", None)
+        self._progress.begin("Sharing", None)
         self._watch.run(self._step, stop)
         if not self._added and not self._waiting:
             self._progress.note("nothing is left to share")

@@ -49,7 +49,7 @@ def seed_with_client(
     given = {each.tar for each, _ in new}
     handed = [_handed(each, "present") for each, _ in every if each.tar not in given]
     not_given = list(seedables.refused)
-    progress.begin("verify", sum(each.file.size for each, _ in new))
+    progress.begin("Checking", sum(each.file.size for each, _ in new))
     for each, handover in new:
         bad = _misnamed(each) or fault(each, workers=workers, advance=advance)
         try:

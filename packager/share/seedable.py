@@ -54,7 +54,8 @@ class Seedables:
     def nothing(self) -> InputError:
         """Return the error that says why nothing can be shared."""
         if self.refused:
-            return InputError(self.refused[0].where, self.refused[0].what)
+            what, _, fix = self.refused[0].what.partition("; ")
+            return InputError(self.refused[0].where, what, fix)
         if not self.withheld:
             return InputError("PATH", "none is given", "name a tar, a shard's folder, or a folder of them")
         first = self.withheld[0]
@@ -131,7 +132,7 @@ def verify_tars_to_seed(
 
     verified: list[Seedable] = []
     refused: list[Issue] = []
-    progress.begin("verify", sum({each.tar: each.file.size for each in found}.values()))
+    progress.begin("Checking", sum({each.tar: each.file.size for each in found}.values()))
     for torrents in by_tar(found):
         if bad := fault(torrents[0], workers=workers, advance=advance):
             refused.append(bad)

@@ -20,6 +20,7 @@ from packager.engine.project import key_files
 from packager.engine.project.load_project import load_project
 from packager.engine.project.state_files import read_plan
 from packager.errors import InputError
+from tests.helpers.error_lines import as_sentence
 from tests.helpers.projects import Project, make_project, write_tone
 
 Capture = pytest.CaptureFixture[str]
@@ -132,7 +133,7 @@ def test_it_is_refused_and_nothing_is_packed(
     change(project)
     ran = project.run(capsys, command)
     assert ran.code == 2, ran.err
-    assert what in ran.err
+    assert what in as_sentence(ran.err)
     assert packed(project) == []
 
 
@@ -274,7 +275,7 @@ def test_a_plan_older_than_what_is_withdrawn_is_not_packed(project: Project, cap
     for command in ("pack", "publish"):
         ran = project.run(capsys, command)
         assert ran.code == 2
-        assert "run: packager release" in ran.err
+        assert "run: packager release" in as_sentence(ran.err)
         assert packed(project) == []
 
 

@@ -220,7 +220,7 @@ def test_all_warnings_are_written_and_the_first_are_told(project: CatalogueProje
     notes = Notes()
     report = project.scan(progress=notes)
     assert (report.warning_count, len(report.warnings), len(notes.notes), notes.files) == (1005, 1000, 20, 1005)
-    assert notes.calls == [("scan", None, "file"), ("end",)]
+    assert notes.calls == [("Scanning", None, "file"), ("end",)]
     lines = (project.project.state / "warnings.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1005
     assert json.loads(lines[-1])["where"] == "1004%.txt"

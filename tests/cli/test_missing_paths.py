@@ -40,8 +40,9 @@ def test_a_path_that_is_not_there_is_reported_with_its_fix(
     (tmp_path / "here").mkdir()
     (tmp_path / "a.tar").touch()
     assert main(arguments.split()) == 2
-    where, _, advice = capsys.readouterr().err.partition(": ")[2].partition(": ")
-    assert "no" in where
-    what, _, fix = advice.partition("; ")
+    *_, error, fix = capsys.readouterr().err.splitlines()
+    label, where, what = error.split(": ", 2)
+    assert label == "error"
+    assert "no" in f"{where}: {what}"
     assert what
-    assert fix.strip()
+    assert fix.removeprefix("fix:   ")[0].isupper()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.error_lines import as_sentence
 from tests.helpers.failing_disk import FOR_EVER, FailingDisk, Fault
 from tests.helpers.projects import Project, make_project
 
@@ -57,10 +58,10 @@ class Case:
         if ended.code:
             assert ended.code in codes, ended
         if ended.code > 0:
-            assert ended.err.splitlines()[-1].startswith("packager: "), ended.err
+            assert as_sentence(ended.err).splitlines()[-1].startswith("error: "), ended.err
         if ended.code and calls == "write":
             assert not (project.root / "site").exists()
-            assert error == errno.EIO or ROOM.search(ended.err.splitlines()[-1]), ended.err
+            assert error == errno.EIO or ROOM.search(as_sentence(ended.err).splitlines()[-1]), ended.err
         after = self.disk.run(Fault(project.root, calls, error, FOR_EVER), *release(project, workers))
         assert after.code == 0, after
         assert project.published() == self.expected

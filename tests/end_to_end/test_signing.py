@@ -103,7 +103,7 @@ def test_a_key_with_a_password_is_asked_for_once_and_refused_where_nobody_can_an
     monkeypatch.delenv("PACKAGER_KEY_PASSWORD")
     refused = project.run(capsys, "release")
     assert refused.code == 2
-    assert "set PACKAGER_KEY_PASSWORD" in refused.err
+    assert "Set PACKAGER_KEY_PASSWORD" in refused.err
     assert not (project.root / "site").exists()
     monkeypatch.setenv("PACKAGER_KEY_PASSWORD", "correct horse")
     assert project.run(capsys, "release").code == 0

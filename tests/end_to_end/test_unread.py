@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from packager.cli.app import main
+from tests.helpers.error_lines import as_sentence
 from tests.helpers.projects import Project, make_project
 
 Capture = pytest.CaptureFixture[str]
@@ -234,7 +235,7 @@ def test_a_records_file_that_cannot_be_read_is_incomplete(project: Project, caps
     records.chmod(0)
     ran = project.run(capsys, "scan")
     assert ran.code == 3
-    assert f"{name}: Permission denied; fix its permissions" in ran.err
+    assert f"{name}: Permission denied; fix its permissions" in as_sentence(ran.err)
 
 
 def test_a_record_of_an_unread_file_keeps_its_file(project: Project, capsys: Capture) -> None:

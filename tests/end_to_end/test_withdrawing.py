@@ -11,6 +11,7 @@ import pytest
 
 from packager.cli.app import main
 from tests.end_to_end.test_growing import assert_frozen, by_name, new_shards, read_release, release
+from tests.helpers.error_lines import as_sentence
 from tests.helpers.projects import PHASES, Project, make_project
 from tests.helpers.site_contents import rows, told, told_by_tar
 
@@ -233,8 +234,8 @@ def test_what_cannot_be_withdrawn_is_a_sentence(
     project: Project, capsys: Capture, arguments: tuple[str, ...], sentence: str
 ) -> None:
     ran = project.run(capsys, "withdraw", "--yes", *arguments)
-    assert (ran.code, sentence in ran.err) == (2, True), ran.err
-    assert ran.err.count("\n") == 1
+    assert (ran.code, sentence in as_sentence(ran.err)) == (2, True), ran.err
+    assert ran.err.count("\n") <= 2
 
 
 def test_a_shard_whose_tags_were_wrong_is_superseded_with_a_note(
@@ -256,7 +257,7 @@ def test_a_shard_whose_tags_were_wrong_is_superseded_with_a_note(
     ran = project.run(capsys, "replace", "--yes", "tones-rest-00001", "--reason", "x")
     assert (ran.code, "is obsolete already, replaced by tones-rest-00002" in ran.err) == (2, True)
     ran = project.run(capsys, "replace", "--yes", "tones-rest-0002", "--reason", "x")
-    assert (ran.code, 'did you mean "tones-rest-00002"?' in ran.err) == (2, True)
+    assert (ran.code, 'did you mean "tones-rest-00002"?' in as_sentence(ran.err)) == (2, True)
 
 
 def test_the_catalogues_own_shard_can_be_superseded(project: Project, capsys: Capture) -> None:

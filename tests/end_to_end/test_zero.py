@@ -99,7 +99,7 @@ def test_a_shard_of_nothing_is_refused(tmp_path: Path, capsys: Capture, key: str
     path.write_text(path.read_text().replace('size = "64 KiB"', key))
     assert "64 KiB" in project.run(capsys, "scan").err
     project.write_config(torrent="piece_length = 0")
-    assert 'did you mean "16 KiB"?' in project.run(capsys, "scan").err
+    assert 'Did you mean "16 KiB"?' in project.run(capsys, "scan").err
 
 
 def test_port_0_is_any_free_one_at_one_address_or_all() -> None:

@@ -13,6 +13,7 @@ from packager.core.releases.seed_counts import Counted, swarms
 from packager.errors import IncompleteError
 from packager.mirror import find_seed_counts
 from packager.mirror.state import MirrorFolder
+from tests.helpers.error_lines import as_sentence
 from tests.helpers.publisher import Archive, pack
 from tests.helpers.trackers import bep15, udp_tracker
 from tests.mirror.test_attacks import Mirror
@@ -127,7 +128,7 @@ def test_one_can_say_whom_to_ask(mirror: Mirror, told: Told, capsys: Capture) ->
     assert follow(mirror, "--counts", "list", "--dry-run", "--json") == 0
     assert json.loads(capsys.readouterr().out)["plan"]["counted_by"]["source"] == "list"
     assert follow(mirror, "--counts", "traker") == 2
-    assert 'did you mean "trackers"?' in capsys.readouterr().err
+    assert 'did you mean "trackers"?' in as_sentence(capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("more", [("--strategy", "popular"), ("--budget", "1 MB")])

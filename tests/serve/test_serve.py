@@ -13,6 +13,7 @@ import pytest
 
 from packager import api
 from packager.cli.app import main
+from tests.helpers.error_lines import as_sentence
 from tests.helpers.projects import Project, make_project
 from tests.helpers.serve_process import Served, released, serving, tars
 from tests.helpers.waiting import until
@@ -239,7 +240,7 @@ def test_what_is_not_published_or_cannot_be_listened_at_is_told(
     project = make_project(tmp_path / "p", files=1)
     ran = project.run(capsys, "serve")
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err.endswith("release.json: nothing is published yet; run: packager release\n")
+    assert as_sentence(ran.err).endswith("release.json: nothing is published yet; run: packager release\n")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

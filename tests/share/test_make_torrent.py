@@ -22,6 +22,7 @@ from packager.errors import IncompleteError, InputError
 from packager.model import Infohash, TorrentVersion
 from packager.progress import Silent
 from packager.share.make_torrent import TorrentSpec
+from tests.helpers.error_lines import as_sentence
 from tests.helpers.libtorrent_torrents import FLAGS, pattern
 
 NAMES = st.sampled_from(["a", "b", "a.txt", "a-b", "é", "夏", "A B", "z" * 200, ".hidden", "~", "0", "ab", "a b"])
@@ -239,7 +240,7 @@ def test_bad_input_is_told_in_a_sentence(
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "there").write_bytes(b"")
     assert main(["torrent", *arguments]) == 2
-    assert sentence in capsys.readouterr().err
+    assert sentence in as_sentence(capsys.readouterr().err)
     assert not list(tmp_path.glob("*.torrent"))
 
 

@@ -205,7 +205,7 @@ def _write(
             nonlocal unreachable
             unreachable = unreachable or isinstance(error, UnreachableError)
 
-        progress.begin("extract", total_bytes(members))
+        progress.begin("Extracting", total_bytes(members))
         for member in members_of(members, paths):
             write_members(
                 [(called, ReportingReader(source, advance))], destination, member, overwrite=overwrite, taken=found

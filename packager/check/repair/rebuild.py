@@ -149,7 +149,7 @@ def _is_there(published: PublishedShard, out: Path, progress: Progress) -> bool:
     if not os.path.lexists(out):
         return False
     hashes = rebuild_stream(published)
-    progress.begin("check", published.manifest.size)
+    progress.begin("Checking", published.manifest.size)
     try:
         source = _there(published, out)
         if source is not None:
@@ -228,7 +228,7 @@ class _Rebuild:
         """Write the tar in one pass. Raises WrongMember, and then nothing is left of it."""
         layout = self.published.layout
         hashes = rebuild_stream(self.published)
-        self.progress.begin("rebuild", layout.size)
+        self.progress.begin("Rebuilding", layout.size)
         try:
             with _writer(self.out, layout) as sink:
                 with HashingWriter(hashes, sink, self.progress.advance) as stream:

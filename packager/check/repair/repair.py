@@ -172,7 +172,7 @@ def _looked_at(shard: ShardInPlace, pieces: PieceHashes, only: Iterable[int] | N
 def _find(work: _Work, path: Path, only: Iterable[int] | None, workers: int) -> None:
     """Find the bad pieces; nobody was asked for them yet."""
     work.looked_at = _looked_at(work.shard, work.pieces, only)
-    work.progress.begin("check", _bytes(work.pieces, work.looked_at))
+    work.progress.begin("Checking", _bytes(work.pieces, work.looked_at))
     ranges = partial(work.target.file.ranges, path)
     work.bad = bad_pieces(ranges, work.pieces, work.looked_at, workers=workers, advance=work.progress.advance)
     work.progress.end()
@@ -183,7 +183,7 @@ def _find(work: _Work, path: Path, only: Iterable[int] | None, workers: int) -> 
 
 def _fix(work: _Work, local: Sequence[RangeReader], remote: NetworkOptions, scratch: Path) -> None:
     """Write every bad piece that some source has; for the others, `work.why` says why not."""
-    work.progress.begin("repair", _bytes(work.pieces, work.bad))
+    work.progress.begin("Repairing", _bytes(work.pieces, work.bad))
     for source in local:
         _mend_from(work, source)
     if work.why:

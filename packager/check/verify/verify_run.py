@@ -99,7 +99,7 @@ class VerifyRun:
     def look_quickly(self, clock: Clock) -> float:
         """Compare presence and sizes, and return the seconds that it took."""
         begun = clock()
-        self._progress.begin("verify", len(self._opened), "target")
+        self._progress.begin("Checking", len(self._opened), "target")
         for opened in self._opened:
             try:
                 opened.faults += opened.target.quick()
@@ -120,7 +120,7 @@ class VerifyRun:
             if limits.max_time is not None and clock() - begun >= limits.max_time:
                 raise _OutOfTime
 
-        self._progress.begin("verify", size)
+        self._progress.begin("Checking", size)
         self._cluster = limits.cluster
         try:
             with limits.hashers(size) as hashers:

@@ -126,7 +126,7 @@ class FileIndex:
 
     def walk(self, root: bytes) -> None:
         """Note every regular file below an absolute folder; links are not followed, nothing is read."""
-        self._progress.begin("look", None, "file")
+        self._progress.begin("Listing", None, "file")
         seen: list[IndexedFile] = []
         for file in _files(root, self._progress):
             seen.append(file)
@@ -202,7 +202,7 @@ class FileIndex:
         """Yield files with their SHA-256, each batch noted as soon as it is read: a run that is killed goes on."""
         if not files:
             return
-        self._progress.begin("hash", sum(file.stamp.size for file in files))
+        self._progress.begin("Hashing", sum(file.stamp.size for file in files))
         tasks = list(_batches(files))
         for _, result in run_tasks(hash_files, tasks, workers=self._workers, advance=self._progress.advance):
             if isinstance(result, PackagerError):

@@ -76,7 +76,7 @@ def _look_up(
     """Begin look-ups one after another, gather what nodes answer, and count."""
     began = time.monotonic()
     found: dict[Swarm, set[tuple[str, int]]] = {}
-    progress.begin("peers in the DHT", len(asked), "swarm")
+    progress.begin("Counting", len(asked), "swarm")
     while time.monotonic() < began + len(asked) / BEGUN_A_SECOND + lookup_seconds and not stop():
         due = min(len(asked), 1 + int((time.monotonic() - began) * BEGUN_A_SECOND))
         for swarm in asked[len(found) : due]:

@@ -74,7 +74,7 @@ def scrape_trackers(
     """
     end, over = time.monotonic() + seconds, Event()
     asking = [_Asking(tracker, swarms, silent, allowed) for tracker, swarms in questions.items()]
-    progress.begin("seed counts", sum(len(swarms) for swarms in questions.values()), "swarm")
+    progress.begin("Counting", sum(len(swarms) for swarms in questions.values()), "swarm")
     told = 0
     with ThreadPoolExecutor(max(1, len(asking))) as pool:
         waiting = {pool.submit(each.run, end, over) for each in asking}

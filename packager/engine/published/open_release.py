@@ -116,7 +116,7 @@ class OpenedRelease:
             return None
         wanted = [file for file in shard.documents if file is not shard.members_tsv]  # the table says the same
         copied = [file for file in wanted if self.copied and file.path not in self._here]
-        self._progress.begin("documents", sum(file.size for file in copied))
+        self._progress.begin("Fetching", sum(file.size for file in copied))
         for file in copied:
             self.open_file(file)
             self._progress.advance(file.size)
@@ -201,7 +201,7 @@ def open_release(
         raise InputError("--key", "says who signs a release, and no release is named", f"name it with {_OPTION}")
     public = read_public(key) if key is not None else None
     origin = parse_release_location(str(release), _OPTION)
-    progress.begin("release", None)
+    progress.begin("Reading", None)
     in_place = public is None and followed is None and "://" not in origin
     if in_place and not Path(origin, RELEASE).is_file():
         fix = "name the folder of a release, or a shard's manifest with --manifest"

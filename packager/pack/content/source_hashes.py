@@ -69,7 +69,7 @@ class SourceHashes:
         """
         left = f"SELECT {', '.join(ROWS.names)} FROM ({query}) ANTI JOIN hashed USING (id)"  # noqa: S608 (ours)
         [(size,)] = sql.execute(self.database, f"SELECT coalesce(sum(size), 0) FROM ({left})")  # noqa: S608
-        self.progress.begin("compare", int(size))
+        self.progress.begin("Comparing", int(size))
         rows = sql.run_rows(self.database, f"{left} ORDER BY id", ROWS)
         self.insert("hashed", HASHED, self._hashed(starmap(SourceRow, rows)))
         self.progress.end()

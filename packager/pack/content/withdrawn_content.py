@@ -100,7 +100,7 @@ def _read_own(hashes: SourceHashes) -> None:
     unread = "own_file SEMI JOIN withdrawn_content USING (size) ANTI JOIN own_hash USING (id)"
     [(size,)] = sql.execute(database, f"SELECT coalesce(sum(size), 0) FROM {unread}")  # noqa: S608 (ours)
     if size:
-        hashes.progress.begin("compare", int(size))
+        hashes.progress.begin("Comparing", int(size))
         rows = sql.run_rows(database, f"SELECT {columns} FROM {unread} ORDER BY id", ROWS)  # noqa: S608 (ours)
         hashes.insert("own_hash", _OWN_HASHES, _digests(hashes, rows))
         hashes.progress.end()

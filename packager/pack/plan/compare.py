@@ -165,7 +165,7 @@ def _find_rewritten(database: sql.Database, frozen: Mapping[int, PublishedShardR
     """Make the table `rewritten` (id, sha256) of the files that have the published size and other bytes."""
     sql.execute(database, "CREATE TEMP TABLE rewritten (id VARCHAR, sha256 BLOB)")
     [(size,)] = sql.execute(database, f"SELECT coalesce(sum(size), 0) FROM ({_SUSPECTS})")  # noqa: S608 (ours)
-    hashes.progress.begin("compare", int(size))
+    hashes.progress.begin("Comparing", int(size))
     suspects = (
         _Suspect(SourceRow(*file), sha256, number, row)
         for *file, sha256, number, row in sql.run_rows(database, _SUSPECTS, _SUSPECT)

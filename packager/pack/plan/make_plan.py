@@ -252,7 +252,7 @@ def _plan(
         planned.other_content = other or msgspec.UNSET
         planner = _Planner(database, project, config, standing, RecordSelection(database, config, opens), progress)
         planned.records = sql.count_rows(database, "catalogue")
-        progress.begin("plan", sql.count_rows(database, "files"), "file")
+        progress.begin("Planning", sql.count_rows(database, "files"), "file")
         for phase in config.phases:
             if phase.content == "files":
                 planner.files_phase(phase, planned)

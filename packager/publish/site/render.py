@@ -56,7 +56,7 @@ def render_site(
     folders = _template_folders(templates)
     environment = _own_environment() if templates is None else _environment(folders)
     written: list[PublishedFile] = []
-    progress.begin("pages", count_pages(release), "page")
+    progress.begin("Writing", count_pages(release), "page")
     for page in pages(release, read_members, signed=signed, metalinks=metalinks, counted=counted):
         written.append(_write(site, page.path, _rendered(environment, page, templates)))
         progress.advance(1)

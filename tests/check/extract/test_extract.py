@@ -19,6 +19,7 @@ from packager.core.shards.path_formats import add_number, folded_path, make_dist
 from packager.engine.files.output_folder import OutputFolder
 from packager.engine.published.published_shard import open_published_shard, shard_files
 from packager.paths import is_safe_path, safe_name
+from tests.helpers.error_lines import as_sentence
 from tests.helpers.failing_disk import FailingDisk
 from tests.helpers.projects import Project, Ran, make_project
 
@@ -158,8 +159,8 @@ def test_a_wrong_option_is_one_sentence(
     monkeypatch.chdir(tmp_path)
     ran = run(capsys, "extract", made / "shards" / "tones-rest-00001.tar", *options)
     assert ran.code == 2
-    assert WRONG[options] in ran.err
-    assert len(ran.err.splitlines()) == 1
+    assert WRONG[options] in as_sentence(ran.err)
+    assert len(as_sentence(ran.err).splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
 
@@ -319,7 +320,7 @@ def test_what_is_no_bag_is_refused(content: bytes, tmp_path: Path, capsys: Captu
     (tmp_path / "some.tar").write_bytes(content)
     ran = run(capsys, "extract", tmp_path / "some.tar")
     assert ran.code == 2
-    assert len(ran.err.splitlines()) == 1
+    assert len(as_sentence(ran.err).splitlines()) == 1
     assert run(capsys, "extract", tmp_path).code == 2
     assert run(capsys, "extract", tmp_path / "nosuch.tar").code == 2
 
@@ -340,7 +341,7 @@ def test_a_members_table_whose_paths_leave_is_refused(
 ) -> None:
     tar = poison(project, "tones-rest-00001", path=path)
     ran = run(capsys, "extract", tar, "--to", tmp_path / "out")
-    assert ran.code == 2
+    assert ran.code == 1
     assert not (tmp_path / "out").exists()
 
 

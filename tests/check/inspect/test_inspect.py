@@ -23,6 +23,7 @@ from packager.core.reports.issues import IssueList
 from packager.engine.files.tar_reader import TarReader
 from packager.engine.tables import jsonl_zst_writer
 from packager.errors import InputError
+from tests.helpers.error_lines import as_sentence
 
 MANIFESTS = Path(__file__).parents[3] / "manifests"
 GOLDEN = MANIFESTS / "vectors/shard/expected"
@@ -171,7 +172,7 @@ def test_what_is_of_no_known_kind_is_refused_by_one_sentence(
         "": "is a folder, not a file",
     }.items():
         code, out, err = run(capsys, str(tmp_path / name))
-        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert (code, out, as_sentence(err).count("\n")) == (2, "", 1)
         assert sentence in err
         assert "Traceback" not in err
 

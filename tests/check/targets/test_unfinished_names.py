@@ -7,6 +7,7 @@ import pytest
 
 from packager.cli.app import main
 from packager.core.bittorrent.unfinished_names import SUFFIXES, final_name, unfinished_sentence
+from tests.helpers.error_lines import as_sentence
 
 Capture = pytest.CaptureFixture[str]
 GOLDEN = Path(__file__).parents[3] / "manifests/vectors/shard/expected"
@@ -52,7 +53,7 @@ def test_no_command_takes_an_unfinished_tar_for_another_shard(
     for command in ("repair", "extract"):
         for options in ((), ("--release", release), ("--manifest", MANIFEST)):
             code, said = run(capsys, command, part, *options)
-            assert (code, f"is an unfinished download of {TAR};" in said) == (2, True)
+            assert (code, f"is an unfinished download of {TAR};" in as_sentence(said)) == (2, True)
     code, said = run(capsys, "verify", part.with_name(TAR), "--release", release)
     assert (code, "missing, bytes 0 to" in said or "missing" in said, f"{part.name} is an unfinished" in said) == (
         1,

@@ -35,7 +35,7 @@ def test_tars_that_a_disk_has_no_space_for_are_not_begun(
     ran = large.run(capsys, command)
     assert ran.code == 3
     assert "will be written to this disk" in ran.err
-    assert "make room" in ran.err
+    assert "Make room" in ran.err
     assert not (large.root / ".packager" / "packed").exists()
     assert list(disk.iterdir()) == []
     # Without tars there is nothing to find space for.

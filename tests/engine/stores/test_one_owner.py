@@ -15,6 +15,7 @@ from packager.engine.stores.base import Store
 from packager.engine.stores.s3 import S3Store
 from packager.errors import InputError
 from tests.crashes.test_two_projects import Meanwhile, plan
+from tests.helpers.error_lines import as_sentence
 from tests.helpers.projects import Project, make_project
 from tests.helpers.s3_server import Bucket
 from tests.helpers.sftp_server import Host, address
@@ -102,7 +103,7 @@ def test_a_second_project_is_refused_before_it_sweeps_what_the_first_is_sending(
         name = {"Bucket": bucket.name, "Key": "tars/tones-rest-00001.tar"}
         bucket.client.abort_multipart_upload(**name, UploadId=upload)
 
-    assert not api.pack(a.root / "packager.toml", workers=1, progress=Meanwhile("pack", second)).failed
+    assert not api.pack(a.root / "packager.toml", workers=1, progress=Meanwhile("Packing", second)).failed
     assert codes == [2]
     before = bucket.everything("tars/")
     ran = b.run(capsys, "release")
@@ -125,7 +126,7 @@ def test_a_site_is_brought_to_no_place_of_another_project(
     bucket.client.delete_object(Bucket=bucket.name, Key="site/release.json")  # as before the end of its first upload
     before = bucket.everything("site/")
     ran = b.run(capsys, "publish", "--to", to)
-    assert (ran.code, SENTENCE in ran.err) == (2, True)
+    assert (ran.code, SENTENCE in as_sentence(ran.err)) == (2, True)
     assert bucket.everything("site/") == before
     moved = Project(tmp_path / "moved")
     shutil.move(os.fspath(a.root), moved.root)

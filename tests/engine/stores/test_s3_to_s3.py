@@ -14,6 +14,7 @@ import pytest
 
 from packager.pack.shard import checkpoint
 from tests.helpers import s3_server
+from tests.helpers.error_lines import as_sentence
 from tests.helpers.projects import Project, make_project
 from tests.helpers.s3_server import Bucket
 
@@ -248,7 +249,7 @@ def test_a_config_that_will_not_do_is_refused_in_a_sentence(local: Project, caps
     (local.root / "packager.toml").write_text(text)
     ran = local.run(capsys, "scan")
     assert ran.code == 2
-    assert sentence in ran.err
+    assert sentence in as_sentence(ran.err)
     assert "hunter2" not in ran.err
 
 

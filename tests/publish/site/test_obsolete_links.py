@@ -9,6 +9,7 @@ from packager.core.bittorrent import parse_torrent
 from packager.core.bittorrent.magnet import parse_magnet
 from packager.core.releases.kept_entries import LINKS
 from tests.end_to_end.test_growing import by_name, release
+from tests.helpers.error_lines import as_sentence
 from tests.helpers.first_releases import first_release
 from tests.helpers.projects import Project, make_project
 
@@ -104,4 +105,6 @@ def test_a_kept_torrent_that_is_gone_is_named(project: Project, capsys: Capture)
     (project.source / "new.txt").write_bytes(b"new")
     ran = project.run(capsys, "release")
     assert ran.code == 2
-    assert "an obsolete shard keeps it; bring it back from the site: torrents/tones-rest-00001.torrent" in ran.err
+    assert "an obsolete shard keeps it; bring it back from the site: torrents/tones-rest-00001.torrent" in as_sentence(
+        ran.err
+    )
