@@ -14,15 +14,8 @@ LINE = "is left out: its id is withdrawn, though the content is not what was wit
 
 def withdrawn(root: Path, capsys: Capture, files: dict[str, bytes], *ids: str) -> Project:
     """Make a project whose second release withdraws records."""
-<<<<<<< HEAD
-    project = make(root, capsys, files)
-    named = [part for each in ids for part in (each,)]
-    assert project.run(capsys, "withdraw", "--yes", *named, "--reason", "x").code == 0
-=======
     project = make(root, files)
-    named = [part for each in ids for part in ("--id", each)]
-    assert project.run(capsys, "withdraw", *named, "--reason", "x").code == 0
->>>>>>> 5455146 (Make first releases that many tests start from once in a process)
+    assert project.run(capsys, "withdraw", "--yes", *ids, "--reason", "x").code == 0
     ran = project.run(capsys, "release")
     assert (ran.code, "left out" in ran.out) == (0, False), "what is withdrawn at its old place needs no line"
     return project
