@@ -222,10 +222,8 @@ def withdraw(project: Project, capsys: Capture, *arguments: str) -> dict:
 
 
 def test_withdrawn_content_stays_out_under_another_name(tmp_path: Path, capsys: Capture) -> None:
-    project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET})
-    withdraw(project, capsys, "private.txt", "--redact")
     project = make(tmp_path / "p", {"keep.txt": b"keep", "private.txt": SECRET})
-    withdraw(project, capsys, "--id", "private.txt", "--redact")
+    withdraw(project, capsys, "private.txt", "--redact")
     release(project, capsys)
     move(project, "private.txt", "renamed.txt")
     ran = project.run(capsys, "release", "--workers", "1")
@@ -243,10 +241,8 @@ def test_a_copy_of_withdrawn_content_is_left_out_of_every_phase(tmp_path: Path, 
         '[[phases]]\nname = "all"\ntitle = "All"\n'
     )
     files = {"keep.txt": b"keep", "deep/x.txt": b"deep", "private.txt": SECRET}
-    project = make(tmp_path / "p", capsys, files, phases=phases)
-    withdraw(project, capsys, "private.txt")
     project = make(tmp_path / "p", files, phases=phases)
-    withdraw(project, capsys, "--id", "private.txt")
+    withdraw(project, capsys, "private.txt")
     write(project, {place: SECRET, "new.txt": b"N" * len(SECRET)})
     release(project, capsys)
     assert anywhere(project, (SECRET, place.encode()), tmp_path) == set()
@@ -254,10 +250,8 @@ def test_a_copy_of_withdrawn_content_is_left_out_of_every_phase(tmp_path: Path, 
 
 
 def test_published_copies_are_withdrawn_too(tmp_path: Path, capsys: Capture) -> None:
-    project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET, "copy.txt": SECRET})
-    report = withdraw(project, capsys, "private.txt")
     project = make(tmp_path / "p", {"keep.txt": b"keep", "private.txt": SECRET, "copy.txt": SECRET})
-    report = withdraw(project, capsys, "--id", "private.txt")
+    report = withdraw(project, capsys, "private.txt")
     assert report["same_content"] == ["copy.txt"]
     second = release(project, capsys)
     assert {each["id"] for each in second["withdrawals"]} == {"private.txt", "copy.txt"}
@@ -291,10 +285,8 @@ def test_every_version_of_a_withdrawn_record_stays_out(tmp_path: Path, capsys: C
 
 
 def test_withdrawn_content_stays_out_if_the_note_of_it_is_lost(tmp_path: Path, capsys: Capture) -> None:
-    project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET})
-    withdraw(project, capsys, "private.txt", "--redact")
     project = make(tmp_path / "p", {"keep.txt": b"keep", "private.txt": SECRET})
-    withdraw(project, capsys, "--id", "private.txt", "--redact")
+    withdraw(project, capsys, "private.txt", "--redact")
     release(project, capsys)
     (project.root / "withdrawals.json").unlink()
     move(project, "private.txt", "renamed.txt")
@@ -303,10 +295,8 @@ def test_withdrawn_content_stays_out_if_the_note_of_it_is_lost(tmp_path: Path, c
 
 
 def test_withdrawn_content_that_comes_while_packing_leaves_no_shard(tmp_path: Path, capsys: Capture) -> None:
-    project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET})
-    withdraw(project, capsys, "private.txt")
     project = make(tmp_path / "p", {"keep.txt": b"keep", "private.txt": SECRET})
-    withdraw(project, capsys, "--id", "private.txt")
+    withdraw(project, capsys, "private.txt")
     release(project, capsys)
     new = project.source / "new.txt"
     new.write_bytes(b"n" * len(SECRET))
@@ -337,10 +327,8 @@ def test_the_catalogue_of_a_phase_that_was_removed_ends_with_a_withdrawal(tmp_pa
 
 
 def test_a_lifted_withdrawal_is_published_again_and_recorded(tmp_path: Path, capsys: Capture) -> None:
-    project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET})
-    withdraw(project, capsys, "private.txt", "--redact")
     project = make(tmp_path / "p", {"keep.txt": b"keep", "private.txt": SECRET})
-    withdraw(project, capsys, "--id", "private.txt", "--redact")
+    withdraw(project, capsys, "private.txt", "--redact")
     release(project, capsys)
     move(project, "private.txt", "renamed.txt")
     release(project, capsys)
@@ -355,10 +343,8 @@ def test_a_lifted_withdrawal_is_published_again_and_recorded(tmp_path: Path, cap
 def test_a_release_is_refused_if_nothing_knows_the_content_of_a_redacted_withdrawal(
     tmp_path: Path, capsys: Capture, *, at_once: bool
 ) -> None:
-    project = make(tmp_path / "project", capsys, {"a.txt": b"a", "b.txt": SECRET, "empty.txt": b""})
-    assert project.run(capsys, "withdraw", "--yes", "b.txt", "--redact", "--reason", "x").code == 0
     project = make(tmp_path / "project", {"a.txt": b"a", "b.txt": SECRET, "empty.txt": b""})
-    assert project.run(capsys, "withdraw", "--id", "b.txt", "--redact", "--reason", "x").code == 0
+    assert project.run(capsys, "withdraw", "--yes", "b.txt", "--redact", "--reason", "x").code == 0
     release(project, capsys)
     shutil.rmtree(project.root / ".packager")
     if not at_once:
@@ -379,10 +365,8 @@ def test_a_release_is_refused_if_nothing_knows_the_content_of_a_redacted_withdra
 
 
 def test_what_the_release_describes_needs_no_note_and_no_state(tmp_path: Path, capsys: Capture) -> None:
-    project = make(tmp_path / "project", capsys, {"a.txt": b"a", "b.txt": SECRET, "empty.txt": b""})
-    assert project.run(capsys, "withdraw", "--yes", "b.txt", "--reason", "x").code == 0
     project = make(tmp_path / "project", {"a.txt": b"a", "b.txt": SECRET, "empty.txt": b""})
-    assert project.run(capsys, "withdraw", "--id", "b.txt", "--reason", "x").code == 0
+    assert project.run(capsys, "withdraw", "--yes", "b.txt", "--reason", "x").code == 0
     release(project, capsys)
     shutil.rmtree(project.root / ".packager")
     (project.root / "withdrawals.json").unlink()
@@ -392,10 +376,8 @@ def test_what_the_release_describes_needs_no_note_and_no_state(tmp_path: Path, c
 
 
 def test_a_withdrawal_is_lifted_after_the_state_folder_was_lost(tmp_path: Path, capsys: Capture) -> None:
-    project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "private.txt": SECRET})
-    withdraw(project, capsys, "private.txt", "--redact")
     project = make(tmp_path / "p", {"keep.txt": b"keep", "private.txt": SECRET})
-    withdraw(project, capsys, "--id", "private.txt", "--redact")
+    withdraw(project, capsys, "private.txt", "--redact")
     followed = trust.pin((project.root / "site" / "release.json").read_bytes()).followed
     release(project, capsys)
     followed = trust.accept_release(followed, (project.root / "site" / "release.json").read_bytes(), b"").followed
@@ -408,10 +390,8 @@ def test_a_withdrawal_is_lifted_after_the_state_folder_was_lost(tmp_path: Path, 
 
 
 def test_empty_files_are_no_content(tmp_path: Path, capsys: Capture) -> None:
-    project = make(tmp_path / "p", capsys, {"keep.txt": b"keep", "empty": b"", "other": b""})
-    report = withdraw(project, capsys, "empty")
     project = make(tmp_path / "p", {"keep.txt": b"keep", "empty": b"", "other": b""})
-    report = withdraw(project, capsys, "--id", "empty")
+    report = withdraw(project, capsys, "empty")
     assert report["same_content"] == []
     release(project, capsys)
     assert {row["id"] for row in table(project, "tones-all-00002")} == {"keep.txt", "other"}
