@@ -31,15 +31,15 @@ def data(make: Callable[[], bytes]) -> Callable[[Path], None]:
 
 
 def many_files() -> bytes:
-    """A torrent of 150,000 files and one that climbs."""
-    files = [{b"length": 0, b"path": [b"%d" % at]} for at in range(150_000)]
+    """A torrent of 50,000 files and one that climbs."""
+    files = [{b"length": 0, b"path": [b"%d" % at]} for at in range(50_000)]
     files.append({b"length": 0, b"path": [b".."]})
     return hostile_torrents.v1(info_length=None, info_files=files, info_name=b"x", info_pieces=b"")
 
 
 def many_twins() -> bytes:
-    """A torrent of 150,000 files, of which the last is the first in capitals."""
-    files = [{b"length": 0, b"path": [b"a%d" % at]} for at in range(150_000)] + [{b"length": 1, b"path": [b"A0"]}]
+    """A torrent of 50,000 files, of which the last is the first in capitals."""
+    files = [{b"length": 0, b"path": [b"a%d" % at]} for at in range(50_000)] + [{b"length": 1, b"path": [b"A0"]}]
     return hostile_torrents.v1(info_length=None, info_files=files, info_name=b"x")
 
 
@@ -87,7 +87,7 @@ MADE: dict[str, Callable[[Path], None]] = RECORDS | {
     "catalogue-of-10-gib-of-nothing.jsonl.zst": sparse(b"\x28\xb5\x2f\xfd", 10 * GIB),
     "magnet-of-5000-trackers.txt": data(lambda: V1.encode() + b"&tr=udp%3A%2F%2Fx%3A1" * 5000),
     "magnet-of-60-mib.txt": data(lambda: V1.encode() + b"&dn=" + b"a" * (60 * MIB)),
-    "magnets-500000-lines-of-nothing.txt": data(lambda: V1.encode() + b"\n" + b"magnet:?\n" * 500_000),
+    "magnets-100000-lines-of-nothing.txt": data(lambda: V1.encode() + b"\n" + b"magnet:?\n" * 100_000),
     "magnets-of-10-gib.txt": sparse(V1.encode(), 10 * GIB),
     "manifest-keys-doubled-50-mb.manifest.json": data(doubled_keys),
     "manifest-nested-50-mb-deep.manifest.json": data(lambda: b'{"format":1,"x":' + b"[" * 50_000_000),
@@ -109,12 +109,12 @@ MADE: dict[str, Callable[[Path], None]] = RECORDS | {
     "torrent-empty-strings-5-million.torrent": data(lambda: b"d4:infol" + b"0:" * 4_900_000 + b"ee"),
     "torrent-integers-a-million.torrent": data(lambda: b"d4:infol" + b"i999e" * 1_000_000 + b"ee"),
     "torrent-of-20-mb.torrent": data(lambda: hostile_torrents.v1(top_pad=bytes(20_000_000))),
-    "torrent-of-150000-files-one-climbs.torrent": data(many_files),
-    "torrent-of-150000-files-two-twins.torrent": data(many_twins),
-    "torrent-trackers-200000.torrent": data(
+    "torrent-of-50000-files-one-climbs.torrent": data(many_files),
+    "torrent-of-50000-files-two-twins.torrent": data(many_twins),
+    "torrent-trackers-50000.torrent": data(
         lambda: ben(
             {
-                b"announce-list": [[b"javascript:%d" % at] for at in range(200_000)],
+                b"announce-list": [[b"javascript:%d" % at] for at in range(50_000)],
                 b"info": {b"length": 4, b"name": b"a", b"piece length": 16384, b"pieces": bytes(20)},
             }
         )
