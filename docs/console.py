@@ -64,10 +64,15 @@ def commands(page: str) -> Iterator[Command]:
             yield Command(text, tuple(lines[start:at]), start, at)
 
 
-def run(texts: list[str], folder: Path) -> list[tuple[int, list[str]]]:
-    """Run commands in one shell that begins in `folder`; return each one's exit code and lines of output."""
+def run(texts: list[str], folder: Path, programs: Path | None = None) -> list[tuple[int, list[str]]]:
+    """Run commands in one shell that begins in `folder`; return each one's exit code and lines of output.
+
+    programs: a folder that is searched for programs before that of this Python.
+    """
     script = "".join(f"{text}\necho; echo '{MARK}'$?\n" for text in texts)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    if programs is not None:
+        path = f"{programs}:{path}"
     environment = os.environ | {"PATH": path, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "LC_ALL": "C.UTF-8"}
     environment["XDG_CACHE_HOME"] = str(folder / ".cache")  # no page meets what another run remembered
     done = subprocess.run(

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -12,6 +13,7 @@ import duckdb
 import pytest
 
 from packager import api
+from tests.helpers.forked_commands import forked
 from tests.helpers.load_script import DOCS, ROOT, load
 
 console = load(DOCS / "console.py")
@@ -20,13 +22,24 @@ NAME = "example-texts-00001"
 PROGRAMS = ("aria2c", "minisign")  # that a session uses and not every machine has
 
 
+@pytest.fixture
+def forked_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a program `packager`."""
+    folder = tmp_path_factory.mktemp("programs")
+    (folder / "packager").write_text(f'#!/bin/sh\nexec {shlex.join(forked())} "$@"\n')
+    (folder / "packager").chmod(0o755)
+    return folder
+
+
 @pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
-def test_a_session_prints_what_its_page_says(page: str, tmp_path: Path, program: Callable[[str], str]) -> None:
+def test_a_session_prints_what_its_page_says(
+    page: str, tmp_path: Path, forked_program: Path, program: Callable[[str], str]
+) -> None:
     session = list(console.commands((ROOT / page).read_text(encoding="utf-8")))
     missing = {name for name in PROGRAMS if shutil.which(name) is None}
     runnable = [command for command in session if command.text.split()[0] not in missing]
     console.prepare(tmp_path)
-    found = console.run([command.text for command in runnable], tmp_path)
+    found = console.run([command.text for command in runnable], tmp_path, forked_program)
     assert [(command.text, code) for command, (code, _) in zip(runnable, found, strict=True) if code] == []
     for command, (_, output) in zip(runnable, found, strict=True):
         assert console.agree(command.output, output), f"{command.text}\n{chr(10).join(output)}"

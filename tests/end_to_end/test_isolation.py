@@ -15,6 +15,7 @@ from packager.engine.processes.child_processes import spawn_context
 from packager.engine.processes.import_path import leave_current_folder, module_path
 from packager.engine.processes.local_workers import run_tasks
 from tests.engine.processes.test_local_workers import square
+from tests.helpers.forked_commands import forked
 from tests.helpers.projects import Project, make_project, write_tone
 
 CONSOLE = (str(Path(sys.executable).with_name("packager")),)
@@ -106,10 +107,22 @@ def test_every_command_is_tried() -> None:
     assert {arguments[0] for arguments in COMMANDS} - {"--version", "--help"} == set(app.COMMANDS)
 
 
-@pytest.mark.parametrize("program", [CONSOLE, pytest.param(MODULE, marks=pytest.mark.soak)], ids=["packager", "-m"])
-def test_no_command_imports_a_file_of_the_current_folder(program: Sequence[str], project: Project) -> None:
+@pytest.mark.parametrize(
+    "program",
+    [None, pytest.param(CONSOLE, marks=pytest.mark.soak), pytest.param(MODULE, marks=pytest.mark.soak)],
+    ids=["forked", "packager", "-m"],
+)
+def test_no_command_imports_a_file_of_the_current_folder(program: Sequence[str] | None, project: Project) -> None:
     ran = hostile(project.root)
     for arguments in COMMANDS:
+        run(program or forked(), arguments, project.root)
+        assert not ran.exists(), (arguments, ran.read_text())
+
+
+@pytest.mark.parametrize("program", [CONSOLE, MODULE], ids=["packager", "-m"])
+def test_no_interpreter_imports_a_file_of_the_current_folder(program: Sequence[str], project: Project) -> None:
+    ran = hostile(project.root)
+    for arguments in (("scan", "--workers", "2"), ("release", "--workers", "1"), ("verify", "shards")):
         run(program, arguments, project.root)
         assert not ran.exists(), (arguments, ran.read_text())
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from packager import api
+from tests.helpers.forked_commands import forked
 from tests.helpers.projects import Project
 from tests.helpers.waiting import PATIENCE, free_port, until
 
@@ -82,12 +83,16 @@ def _answers(port: int) -> bool:
 
 
 @contextmanager
-def serving(project: Project, *options: str, port: int = 0) -> Iterator[Served]:
-    """Serve a released project until the block ends; then it must end well at SIGTERM."""
+def serving(project: Project, *options: str, port: int = 0, own_pid: bool = False) -> Iterator[Served]:
+    """Serve a released project until the block ends; then it must end well at SIGTERM.
+
+    own_pid: start an interpreter, so that the process's number is that of the command.
+    """
     log = project.root.parent / f"{project.root.name}.access.log"
     config = str(project.root / "packager.toml")
     port = port or free_port()
-    command = [sys.executable, "-m", "packager", "serve", "--config", config, "--listen", f"127.0.0.1:{port}"]
+    start = [sys.executable, "-m", "packager"] if own_pid else forked()
+    command = [*start, "serve", "--config", config, "--listen", f"127.0.0.1:{port}"]
     process = subprocess.Popen(
         [*command, "--access-log", str(log), *options],
         stdout=subprocess.PIPE,

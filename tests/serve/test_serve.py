@@ -51,7 +51,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A project without a tar, served."""
     project = released(big_project(tmp_path_factory.mktemp("virtual") / "p"), virtual=True)
     assert tars(project) == {}
-    with serving(project) as running:
+    with serving(project, own_pid=True) as running:
         yield running
 
 
@@ -187,7 +187,7 @@ def test_the_server_logs_counts_and_reports(real: Project) -> None:
 
 def test_several_processes_share_one_port_and_their_counts(real: Project) -> None:
     name, data = largest(real)
-    with serving(real, "--workers", "2") as running:
+    with serving(real, "--workers", "2", own_pid=True) as running:
         for _ in range(12):
             assert running.get(f"/shards/{name}", {"Range": "bytes=100-199"})[2] == data[100:200]
         until(lambda: running.metric('packager_requests_total{code="206"}') == 12)

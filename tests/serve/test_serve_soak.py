@@ -28,7 +28,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         (project.source / f"{number:04d}.flac").write_bytes(chance.randbytes(chance.choice((100, 60_000, 400_000))))
     project.write_config(size="4 GiB", phases=PHASES)
     released(project, virtual=True)
-    with serving(project) as running:
+    with serving(project, own_pid=True) as running:
         yield running
 
 

@@ -59,7 +59,7 @@ def served(
     """Return a server of a tar that is nowhere, made of so many sources in a store."""
     project = make(tmp_path / "p", bucket, request.param)
     s3_server.use(monkeypatch, storm.address)
-    with serving(project) as running:
+    with serving(project, own_pid=True) as running:
         yield running
 
 
