@@ -266,6 +266,7 @@ CHECK_REPORTS: TypeTexts = {
         "seconds": "How long it took.",
         "missing": "Members that were not found.",
         "evidence": "What says how the shard should be.",
+        "dry_run": "Whether nothing was written; then `complete` says whether every member is found.",
     },
     "MissingMember": {
         "id": "Its record's id.",

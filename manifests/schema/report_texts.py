@@ -170,6 +170,7 @@ REPORTS: TypeTexts = {
         "withdrawn_files": "Files that the plan left out, because they have the content of a withdrawn record.",
         "withdrawn_named": "The first of them.",
         "other_content": OTHER_CONTENT,
+        "dry_run": "Whether nothing was packed; the numbers are what would be.",
     },
     "ExportReport": {
         "written": "Tars written now.",
@@ -179,6 +180,7 @@ REPORTS: TypeTexts = {
         "seconds": "How long it took.",
         "failed": "Shards whose tar could not be written, and why; the exit code is 3 where there are any.",
         "retried_tasks": "On a cluster: tasks begun again by another worker, because one died, hung or could not.",
+        "dry_run": "Whether nothing was written; the numbers are what would be.",
     },
     "PublishReport": {
         "serial": ("Of the release.", ONE_UP),
@@ -194,6 +196,7 @@ REPORTS: TypeTexts = {
         "seed_counts": "With --count-seeds: what the trackers said of seed counts; null without.",
         "missing": "What readers of the release will miss.",
         "upload": "With --to: what was brought to the store; null without.",
+        "dry_run": "Whether nothing was published; `changed` says whether the site would be replaced.",
     },
     "MissingForReaders": {
         "what": "What is not there.",
@@ -229,7 +232,7 @@ REPORTS: TypeTexts = {
         "scan": "As packager scan reports.",
         "plan": "As packager plan reports.",
         "pack": "As packager pack reports.",
-        "publish": "As packager publish reports.",
+        "publish": "As packager publish reports; null for a dry run, which ends after the plan.",
     },
     "StatusReport": {
         "scanned": "Whether there is a catalogue.",
@@ -354,5 +357,6 @@ REPORTS: TypeTexts = {
         "magnet": ("The magnet link.", MAGNET),
         "skipped": "What of the folder is no regular file, and was left out: links, sockets, devices.",
         "seconds": "How long it took.",
+        "dry_run": "Whether nothing was written.",
     },
 }

@@ -29,12 +29,14 @@ def pack(
     *,
     phases: str | Sequence[str] | None = None,
     no_tars: bool = False,
+    dry_run: bool = False,
     workers: int | WorkerOptions | None = None,
     progress: Progress = SILENT,
 ) -> PackReport:
     """Write every planned shard that is not whole yet, with its torrents, manifest and members table.
 
     phases: only these. no_tars: read and hash, but write no tar; tars that exist stay.
+    dry_run: only count what would be packed.
     workers: processes of this machine, None: one a core; or a cluster, whose workers see the source and the shards'
     folder under the same paths. What failed is in the report; the other shards are whole.
     """
@@ -47,7 +49,9 @@ def pack(
         every = tasks_of(options, project, made, as_texts(phases), virtual=no_tars)
         check_space(project, every)
         with open_worker_pool(workers, progress) as pool:
-            report = packing.pack(every, worker_plan_of(workers.workers), cluster=pool, progress=progress)
+            report = packing.pack(
+                every, worker_plan_of(workers.workers), dry_run=dry_run, cluster=pool, progress=progress
+            )
     return msgspec.structs.replace(
         report,
         withdrawn_files=made.withdrawn_files,
@@ -61,14 +65,15 @@ def export(
     shards: str | Sequence[str],
     *,
     to: AnyPath | None = None,
+    dry_run: bool = False,
     workers: int | WorkerOptions | None = None,
     progress: Progress = SILENT,
 ) -> ExportReport:
     """Write the tars of shards that were packed without, from their sources, each byte compared as it is written.
 
     shards: names. to: a folder or an address (s3://, sftp://) that the tars are written to; None: shards.folder.
-    workers: as for pack. What failed (a source changed) is in the report, and nothing of it is left. Raises
-    InputError for a shard that is not packed, or has withdrawn records.
+    dry_run: only count them. workers: as for pack. What failed (a source changed) is in the report, and nothing of it
+    is left. Raises InputError for a shard that is not packed, or has withdrawn records.
     """
     to, workers = as_text(to), as_workers(workers)
     if to is not None:
@@ -83,7 +88,9 @@ def export(
             if withheld is not None and withheld.cause == "withdrawn":  # others are not handed out, and may be written
                 raise InputError(withheld.name, f"is not written: {withheld.reason}", withheld.fix)
         with open_worker_pool(workers, progress) as pool:
-            return exporting.export(wanted, worker_plan_of(workers.workers), cluster=pool, progress=progress)
+            return exporting.export(
+                wanted, worker_plan_of(workers.workers), dry_run=dry_run, cluster=pool, progress=progress
+            )
 
 
 def worker_plan_of(processes: int | None) -> WorkerPlan:

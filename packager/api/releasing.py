@@ -123,9 +123,10 @@ def publish(
             unread=unread,
             scrape=asked,
             signer=signer,
+            dry_run=options.dry_run,
             progress=progress,
         )
-        if target is None:
+        if target is None or options.dry_run:
             return report
         sent = target.upload(grace=options.delete_after, now=float(units.timestamp(now())), progress=progress)
         return msgspec.structs.replace(report, upload=sent)
@@ -139,14 +140,15 @@ def release(
     count_seeds: bool = False,
     allow_hosts: str | Sequence[str] = (),
     allow_unread: bool = False,
+    dry_run: bool = False,
     password: Password = no_password,
     progress: Progress = SILENT,
 ) -> ReleaseReport:
     """Scan, plan, pack and publish; what is done is not done again.
 
     no_tars, workers, count_seeds, allow_hosts, allow_unread and password: as for pack and publish; a cluster does the
-    packing alone. Raises IncompleteError where something could not be read (before anything is planned), and naming
-    the shards that could not be packed; then nothing new is published.
+    packing alone. dry_run: stop after the plan. Raises IncompleteError if something could not be read (before anything
+    is planned), and naming the shards that could not be packed; then nothing new is published.
     """
     options, project = load_project.load_project(as_path(config))
     workers = as_workers(workers)
@@ -160,6 +162,9 @@ def release(
         check_plan(options, project, planned.plan)
         check_opening(options, project, planned.plan)
         check_space(project, every)
+        if dry_run:
+            packed = pack.pack(every, cores, dry_run=True)
+            return ReleaseReport(scan=scanned, plan=planned, pack=packed, publish=None)
         with open_worker_pool(workers, progress) as pool:
             packed = pack.pack(every, cores, cluster=pool, progress=progress)
         if packed.failed:
@@ -270,6 +275,7 @@ def _publish(
     unread: int,
     scrape: AllowedHosts | None,
     signer: key_files.Signer | None,
+    dry_run: bool = False,
     progress: Progress,
 ) -> PublishReport:
     """Publish phases whose every shard is whole."""
@@ -288,5 +294,6 @@ def _publish(
         unread=unread,
         signer=signer,
         scrape=scrape,
+        dry_run=dry_run,
         progress=progress,
     )

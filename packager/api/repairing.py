@@ -76,8 +76,9 @@ def rebuild(
     release, manifest = options.release, options.manifest
     told = shard if shard.name.endswith(".manifest.json") else manifest
     folders, network = split_sources(as_locations(sources), options.network.trusting(release))
-    asked = network if network.web_seeds or network.is_swarm_asked else None
-    if not folders and asked is None:
+    is_remote = bool(network.web_seeds) or network.is_swarm_asked
+    asked = network if is_remote and not options.dry_run else None
+    if not folders and not is_remote:
         raise InputError("", "no source is named", "add --from DIR or --from swarm")
     with documents_of_shards(
         release, as_text(options.key), [shard], progress, beside=told, allowed=network.allowed
@@ -92,6 +93,7 @@ def rebuild(
             place,
             index=options.index or default_index(os.environ),
             workers=worker_count(options.workers),
+            dry_run=options.dry_run,
             fetch=fetch,
             progress=progress,
         )

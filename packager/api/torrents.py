@@ -14,20 +14,23 @@ def torrent(
     *,
     to: AnyPath | None = None,
     overwrite: bool = False,
+    dry_run: bool = False,
     workers: int | None = None,
     progress: Progress = SILENT,
 ) -> TorrentReport:
     """Make a .torrent of the file or folder at `path` where it lies, and return what it says.
 
     spec: version, pieces, links, filter and what else; None: a hybrid with nothing but the files. to: the
-    .torrent, or a folder for it; None: NAME.torrent in the current folder. overwrite: replace what is there. Raises
-    InputError where `path` gives no torrent, IncompleteError where a file cannot be read or changes meanwhile.
+    .torrent, or a folder for it; None: NAME.torrent in the current folder. overwrite: replace what is there. dry_run:
+    write nothing. Raises InputError if `path` gives no torrent, IncompleteError if a file cannot be read or changes
+    meanwhile.
     """
     return torrents.make_torrent(
         as_path(path),
         spec or TorrentSpec(),
         to=as_path(to),
         overwrite=overwrite,
+        dry_run=dry_run,
         processes=worker_count(workers),
         progress=progress,
     )

@@ -9,6 +9,7 @@ from packager.api.workers import WorkerOptions
 from packager.cli import output, progress_bars
 from packager.cli.common_options import DEFAULT_CONFIG, Config, Json
 from packager.cli.complete_names import complete_shards
+from packager.cli.confirm_change import DryRun
 from packager.cli.option_groups import with_options
 from packager.core.reports.reports import ExportReport
 from packager.units import count_of, format_seconds, format_size
@@ -30,6 +31,7 @@ def export(
             metavar="PLACE",
         ),
     ] = None,
+    dry_run: DryRun = False,
     workers: WorkerOptions,
     json: Json = False,
 ) -> None:
@@ -44,6 +46,7 @@ def export(
             config,
             shards,
             to=to,
+            dry_run=dry_run,
             workers=workers,
             progress=progress,
         )
@@ -53,6 +56,10 @@ def export(
 
 def show(report: ExportReport) -> None:
     """Print what was written."""
+    if report.dry_run:
+        what = f"{count_of(report.written, 'tar')}, {format_size(report.written_bytes)}, to {report.to}"
+        output.print_message(f"Dry run: would write {what}.")
+        return
     if report.retried_tasks:
         output.print_message(f"Another worker did {count_of(report.retried_tasks, 'task')} again.")
     if not report.written and not report.failed:

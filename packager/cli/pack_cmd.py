@@ -9,6 +9,7 @@ from packager import api
 from packager.api.workers import WorkerOptions
 from packager.cli import output, progress_bars
 from packager.cli.common_options import DEFAULT_CONFIG, Config, Json, NoTars, Phases
+from packager.cli.confirm_change import DryRun
 from packager.cli.option_groups import with_options
 from packager.core.reports.reports import PackReport
 from packager.model import OtherContent, WithdrawnFile
@@ -22,6 +23,7 @@ def pack(
     *,
     phase: Phases = None,
     no_tars: NoTars = False,
+    dry_run: DryRun = False,
     workers: WorkerOptions,
     json: Json = False,
 ) -> None:
@@ -36,6 +38,7 @@ def pack(
             config,
             phases=phase,
             no_tars=no_tars,
+            dry_run=dry_run,
             workers=workers,
             progress=progress,
         )
@@ -79,6 +82,10 @@ def show_other_content(found: OtherContent | msgspec.UnsetType) -> None:
 
 def show(report: PackReport) -> None:
     """Print what was packed."""
+    if report.dry_run:
+        what = f"{count_of(report.packed, 'shard')}, {format_size(report.read_bytes)}"
+        output.print_message(f"Dry run: would pack {what}; {report.unchanged:,} complete already.")
+        return
     if report.not_local:
         output.print_message(
             f"pack: {count_of(report.not_local, 'published tar')} not in the shards' folder, and left so"

@@ -49,6 +49,10 @@ def show(report: PublishReport) -> None:
             + (f"; closed until {phase.embargo}" if phase.embargo else "")
         )
     _show_missing(report.missing)
+    if report.dry_run:
+        what = f"{count_of(report.shards, 'shard')}, {format_size(report.size)}"
+        output.print_message(f"Dry run: would publish release {report.serial}: {what}.")
+        return
     output.print_message(
         f"release {report.serial} of {report.date}: {count_of(report.shards, 'shard')}, {format_size(report.size)}, "
         f"a site of {count_of(report.files, 'file')}"

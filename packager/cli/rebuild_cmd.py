@@ -58,6 +58,8 @@ def show(report: RebuildReport) -> None:
     output.compared_with([report.evidence])
     if report.unchanged:
         output.print_message(f"rebuild: nothing to do, {report.to} is whole")
+    elif report.complete and report.dry_run:
+        output.print_message(f"Dry run: every member is found; would write {report.to}, {format_size(report.size)}.")
     elif report.complete:
         found = [f"{report.found_by_path:,} by path", f"{report.found_by_content:,} by content"]
         found += [f"{report.fetched:,} fetched ({format_size(report.fetched_bytes)})"] * bool(report.fetched)

@@ -4,6 +4,7 @@ from packager import api
 from packager.api.workers import WorkerOptions
 from packager.cli import output, pack_cmd, plan_cmd, progress_bars, publish_cmd, scan_cmd
 from packager.cli.common_options import DEFAULT_CONFIG, AllowHosts, AllowUnread, Config, CountSeeds, Json, NoTars
+from packager.cli.confirm_change import DryRun
 from packager.cli.option_groups import with_options
 from packager.cli.password import ask_password
 
@@ -17,6 +18,7 @@ def release(
     count_seeds: CountSeeds = False,
     allow_host: AllowHosts = None,
     allow_unread: AllowUnread = False,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Make and publish a release: all steps, resumable.
@@ -31,6 +33,7 @@ def release(
             count_seeds=count_seeds,
             allow_hosts=allow_host or (),
             allow_unread=allow_unread,
+            dry_run=dry_run,
             password=ask_password,
             progress=progress,
         )
@@ -40,5 +43,6 @@ def release(
         scan_cmd.show(report.scan)
         plan_cmd.show(report.plan)
         pack_cmd.show(report.pack)
-        publish_cmd.show(report.publish)
+        if report.publish is not None:
+            publish_cmd.show(report.publish)
     output.end_unread(report.scan.unread_count, json=json)

@@ -10,6 +10,7 @@ import typer
 from packager import api, units
 from packager.cli import output, progress_bars
 from packager.cli.common_options import Json, Workers, processes
+from packager.cli.confirm_change import DryRun
 from packager.cli.option_groups import with_options
 from packager.core.reports.reports import TorrentReport
 from packager.errors import InputError
@@ -27,6 +28,7 @@ def torrent(
     ] = None,
     spec: TorrentSpec,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a .torrent that exists.")] = False,
+    dry_run: DryRun = False,
     workers: Workers = "auto",
     json: Json = False,
 ) -> None:
@@ -39,7 +41,9 @@ def torrent(
     if spec.date is None:
         spec = replace(spec, date=_source_date())
     with progress_bars.show_progress(json=json) as progress:
-        report = api.torrent(path, spec, to=to, overwrite=overwrite, workers=processes(workers), progress=progress)
+        report = api.torrent(
+            path, spec, to=to, overwrite=overwrite, dry_run=dry_run, workers=processes(workers), progress=progress
+        )
     output.show(report, show, json=json)
 
 

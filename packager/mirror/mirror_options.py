@@ -25,7 +25,7 @@ from packager.engine.network.remote_readers import endpoints
 from packager.errors import InputError
 from packager.mirror.state import Settings
 from packager.model import ASK_FOR, STRATEGIES, AskFor, Strategy
-from packager.option_fields import ALLOW_HOSTS, option
+from packager.option_fields import ALLOW_HOSTS, DRY_RUN, option
 from packager.paths import display_text
 from packager.units import GIB, parse_seconds, parse_size
 
@@ -119,7 +119,7 @@ class RunOptions:
     check_every: float = option("Look for a new release at this interval.", "6 h", metavar="TIME", parse=parse_seconds)
     allow_hosts: tuple[str, ...] = option(replace(ALLOW_HOSTS, help=f'{ALLOW_HOSTS.help} Kept. "": none again.'), ())
     timeout: float = option(TIMEOUT)
-    dry_run: bool = option("Show the plan; write nothing.", False)
+    dry_run: bool = option(replace(DRY_RUN, help="Show the plan, and change nothing."), False)
 
     @property
     def named_hosts(self) -> tuple[str, ...]:

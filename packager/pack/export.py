@@ -53,14 +53,19 @@ def chosen(every: Sequence[ShardTask], names: Sequence[str]) -> list[ShardTask]:
 
 
 def export(
-    wanted: Sequence[ShardTask], cores: WorkerPlan, *, cluster: WorkerPool | None = None, progress: Progress = SILENT
+    wanted: Sequence[ShardTask],
+    cores: WorkerPlan,
+    *,
+    dry_run: bool = False,
+    cluster: WorkerPool | None = None,
+    progress: Progress = SILENT,
 ) -> ExportReport:
     """Write the tars of these shards that have none; those with one of the right size, and folders, are left alone.
 
     A tar that this project wrote and that has no stamp is written again: the run was killed before it wrote the stamp.
 
-    cluster: whose workers write them; None: processes of this machine. A shard that fails (a source changed, the
-    disk is full) leaves nothing of itself and does not stop the others; the report names each.
+    dry_run: only count them. cluster: whose workers write them; None: processes of this machine. A shard that fails (a
+    source changed, the disk is full) leaves nothing of itself and does not stop the others; the report names each.
     Raises InputError where one is not packed as the plan says.
     """
     states = [(task, shard_status(task)) for task in wanted]
@@ -74,6 +79,18 @@ def export(
     ]
     for task in missing:
         own_tars.check_name(task)
+    to = str(wanted[0].project.shards_location) if wanted else ""
+    if dry_run:
+        size, unchanged = sum(task.shard.size for task in missing), len(wanted) - len(missing)
+        return ExportReport(
+            written=len(missing),
+            unchanged=unchanged,
+            written_bytes=size,
+            to=to,
+            seconds=0.0,
+            failed=(),
+            dry_run=True,
+        )
     for place, owner in {(task.project.shards_location, task.owner) for task in missing}:
         remove_leftovers(place, owner, [f"{task.shard.name}.tar" for task in missing])
     started = time.monotonic()
@@ -94,7 +111,7 @@ def export(
         written=written,
         unchanged=len(wanted) - len(missing),
         written_bytes=size,
-        to=str(wanted[0].project.shards_location) if wanted else "",
+        to=to,
         seconds=round(time.monotonic() - started, 3),
         failed=tuple(sorted(failed, key=lambda issue: issue.where)),
         retried_tasks=cluster.retried_tasks if cluster else 0,

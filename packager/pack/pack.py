@@ -83,10 +83,16 @@ def make_tasks(
 
 
 def pack(
-    every: list[ShardTask], cores: WorkerPlan, *, cluster: WorkerPool | None = None, progress: Progress = SILENT
+    every: list[ShardTask],
+    cores: WorkerPlan,
+    *,
+    dry_run: bool = False,
+    cluster: WorkerPool | None = None,
+    progress: Progress = SILENT,
 ) -> PackReport:
     """Pack the shards that are not whole; the tars of published shards that are gone stay gone, virtual ones have none.
 
+    dry_run: only count them.
     cluster: whose workers read and write them; None: processes of this machine. A shard that fails (a source
     changed, the disk is full) leaves nothing of itself and does not stop the others; the report names each.
     Where the sources of a published shard were touched they are read again and compared. Raises InputError where it
@@ -100,12 +106,24 @@ def pack(
     for task, found in stands:
         if found.needs_pass:
             own_tars.check_name(task)
+    virtual = sum(found.whole and found.virtual for _, found in stands)
+    not_local = sum(found.not_local for _, found in stands)
+    to_read = {task.shard.name: task.shard.size for task, found in stands if found.needs_pass}
+    if dry_run:
+        return PackReport(
+            packed=len(missing),
+            unchanged=len(every) - len(missing),
+            not_local=not_local,
+            without_tars=virtual,
+            read_bytes=sum(to_read.values()),
+            seconds=0.0,
+            failed=(),
+            dry_run=True,
+        )
     _remove_leftovers(every)
     started = time.monotonic()
     done = size = 0
-    virtual = sum(found.whole and found.virtual for _, found in stands)
     failed: list[Issue] = []
-    to_read = {task.shard.name: task.shard.size for task, found in stands if found.needs_pass}
     progress.begin("Packing", sum(to_read.values()))
     largest_first = sorted(missing, key=lambda task: -to_read.get(task.shard.name, 0))
     results = _results(largest_first, len(to_read), cores, cluster=cluster, progress=progress)
@@ -126,7 +144,7 @@ def pack(
     return PackReport(
         packed=done,
         unchanged=len(every) - len(missing),
-        not_local=sum(found.not_local for _, found in stands),
+        not_local=not_local,
         without_tars=virtual,
         read_bytes=size,
         seconds=round(time.monotonic() - started, 3),

@@ -37,7 +37,7 @@ from packager.engine.published.release_reader import RELEASE
 from packager.engine.tables import parquet
 from packager.errors import IncompleteError, InputError
 from packager.model import Plan, PublishedFile, Release, ReleaseShard, ShardName
-from packager.option_fields import ALLOW_HOSTS, ALLOW_UNREAD, COUNT_SEEDS, PHASES, option
+from packager.option_fields import ALLOW_HOSTS, ALLOW_UNREAD, COUNT_SEEDS, DRY_RUN, PHASES, option
 from packager.options import Config
 from packager.progress import SILENT, Progress
 from packager.publish import site_seed_counts, swap_folder
@@ -73,6 +73,7 @@ class PublishOptions:
         parse=parse_seconds,
     )
     allow_unread: bool = option(ALLOW_UNREAD, False)
+    dry_run: bool = option(DRY_RUN, False)
 
 
 def publish(
@@ -86,6 +87,7 @@ def publish(
     unread: int = 0,
     signer: key_files.Signer | None = None,
     scrape: AllowedHosts | None = None,
+    dry_run: bool = False,
     progress: Progress = SILENT,
 ) -> PublishReport:
     """Publish `phases` of the plan, every shard of which must be packed, and what the site shows of the others.
@@ -94,7 +96,7 @@ def publish(
     scan could not read. now: RFC 3339, the release's
     date where the config gives none and the last one's is not later. signer: None for a release that is
     not signed; it is only asked where something is written. scrape: ask the trackers for seed counts first, at
-    these hosts and public ones.
+    these hosts and public ones. dry_run: ask nobody and write nothing.
     A release of the same content keeps its serial and date, whatever the counts, and a site that shows it
     and the counts already is left alone. Raises InputError for a shard
     that cannot change any more or a wrong template, IncompleteError where the system refuses.
@@ -133,11 +135,11 @@ def publish(
         what = f"its {len(document)} bytes are more than the {documents.LIMIT} that readers take"
         raise InputError(RELEASE, what, "raise shards.size, so that there are fewer shards")
     counted, scraped = site_seed_counts.read_seed_counts(project), None
-    if scrape is not None:
+    if scrape is not None and not dry_run:
         counted, scraped = site_seed_counts.update_seed_counts(project, release, scrape, now=now, progress=progress)
     shown = _shown(document, project.templates, signer, release_lists.torrents_json(release, counted))
     changed = not _is_shown(project, shown)
-    if changed:
+    if changed and not dry_run:
         with expect_bytes(len(release.shards) * (PAGE + LISTED)):
             _publish(project, release, document, signer, counted=counted, progress=progress)
         with suppress(IncompleteError):  # it only saves the next publish its work
@@ -150,12 +152,13 @@ def publish(
         phases=release.phases,
         shards=sum(not shard.obsolete for shard in release.shards),
         size=sum(shard.size for shard in release.shards if not shard.obsolete),
-        files=_count_files(project.site),
+        files=0 if dry_run else _count_files(project.site),
         unread_count=release.unread,
         withheld=SharingRule(release).all_withheld(),
         seed_counts=scraped,
         missing=missing_for_readers(config),
         upload=None,
+        dry_run=dry_run,
     )
 
 

@@ -175,11 +175,19 @@ class _Source:
 
 
 def make_torrent(
-    path: Path, wanted: TorrentSpec, *, to: Path | None, overwrite: bool, processes: int, progress: Progress
+    path: Path,
+    wanted: TorrentSpec,
+    *,
+    to: Path | None,
+    overwrite: bool,
+    dry_run: bool,
+    processes: int,
+    progress: Progress,
 ) -> TorrentReport:
     """Hash a file or folder where it lies, write its .torrent, and return what it says.
 
     to: the .torrent, or a folder for it; None: NAME.torrent in the current folder. overwrite: replace what is there.
+    dry_run: write nothing.
     Raises InputError for a path, name or glob that gives no torrent, and where the .torrent is there or would be
     larger than clients load; IncompleteError for a file that cannot be read or is written to meanwhile.
     """
@@ -205,11 +213,13 @@ def make_torrent(
     v2 = build_torrent.infohash_v2(info) if wanted.version != "v1" else None
     check_torrent(data, infohash_v1=v1, infohash_v2=v2, size=contents.size, where=display_text(str(place)))
     note_missing_check(progress)
-    atomic_files.write_bytes(place, data)
+    if not dry_run:
+        atomic_files.write_bytes(place, data)
     report = _report(source, wanted, (v1, v2))
     return msgspec.structs.replace(
         report,
         torrent=str(place),
+        dry_run=dry_run,
         torrent_size=len(data),
         skipped=tuple(left_out),
         seconds=round(time.monotonic() - began, 3),

@@ -38,7 +38,7 @@ from packager.engine.network.connection_options import NetworkOptions
 from packager.engine.published.open_release import OpenedRelease, find_documents
 from packager.engine.published.published_shard import PublishedShard, ShardFiles, shard_files
 from packager.errors import InputError, TrustError
-from packager.option_fields import KEY, MANIFEST, RELEASE_OPTION, WORKERS, option
+from packager.option_fields import DRY_RUN, KEY, MANIFEST, RELEASE_OPTION, WORKERS, option
 from packager.paths import display_text
 from packager.progress import Progress
 
@@ -61,6 +61,7 @@ class RebuildOptions:
     manifest: Path | None = option(MANIFEST)
     index: Path | None = option("Remembers what was hashed. Default: in the user's cache folder.", metavar="FILE")
     network: NetworkOptions = NetworkOptions()
+    dry_run: bool = option(DRY_RUN, False)
     workers: int | None = option(WORKERS)
 
 
@@ -71,14 +72,16 @@ def rebuild(
     *,
     index: Path,
     workers: int,
+    dry_run: bool = False,
     fetch: OpenRanges | None,
     progress: Progress,
 ) -> RebuildReport:
     """Write the shard's tar to `out`, or say which members are nowhere; a right tar there is left alone.
 
     index: the file that keeps what is known of the folders' files. fetch: where bytes of missing members
-    come from; they are checked as all others. Raises InputError where another file has the name `out`,
-    TrustError where members as published do not make the published pieces, IncompleteError for a full disk.
+    come from; they are checked as all others. dry_run: only look for the members. Raises InputError if another file has
+    the name `out`, TrustError if members as published do not make the published pieces, IncompleteError for a full
+    disk.
     """
     started = time.monotonic()
     finder = MemberFinder(published.manifest.name, published.members, roots)
@@ -89,7 +92,7 @@ def rebuild(
         already = _is_there(published, out, progress)
         if not already:
             with FileIndex(index, workers=workers, progress=progress) as known:
-                fetched = job.run(known, fetch)
+                fetched = job.find(known) if dry_run else job.run(known, fetch)
     at_path = sum(place is not None and place == first for place, first in zip(finder.places, by_path, strict=True))
     return RebuildReport(
         shard=published.manifest.name,
@@ -98,6 +101,7 @@ def rebuild(
         members=len(by_path),
         complete=already or fetched is not None,
         unchanged=already,
+        dry_run=dry_run,
         found_by_path=at_path,
         found_by_content=sum(place is not None for place in finder.places) - at_path,
         fetched=len(fetched or ()),
@@ -203,6 +207,12 @@ class _Rebuild:
         # No pass read the others to their end, and the list of what is missing must be true.
         self._refuse_wrong(range(len(self.finder.places)), index)
         return None
+
+    def find(self, index: FileIndex) -> list[int] | None:
+        """Look for the members, read their files, and write nothing; None if some are nowhere."""
+        self.finder.find(index)
+        self._refuse_wrong(range(len(self.finder.places)), index)
+        return None if self.finder.missing else []
 
     def _source(self, fetch: OpenRanges | None, missing: Sequence[int]) -> RangeReader | None:
         """Open where missing members come from."""

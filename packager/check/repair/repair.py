@@ -40,7 +40,7 @@ from packager.engine.hashing.find_bad_pieces import bad_pieces
 from packager.engine.network.connection_options import NetworkOptions
 from packager.engine.network.remote_readers import Opener, open_remote_readers
 from packager.errors import InputError
-from packager.option_fields import KEY, MANIFEST, RELEASE_OPTION, WORKERS, option
+from packager.option_fields import DRY_RUN, KEY, MANIFEST, RELEASE_OPTION, WORKERS, option
 from packager.paths import display_text
 from packager.progress import Progress
 from packager.units import count_of, format_size
@@ -85,7 +85,7 @@ class RepairOptions:
     report: Path | None = option(
         "Look only at what this report of packager verify --json names as bad.", metavar="FILE"
     )
-    dry_run: bool = option("Only say what is bad; write and fetch nothing.", False)
+    dry_run: bool = option(DRY_RUN, False)
     workers: int | None = option(WORKERS)
 
 

@@ -74,6 +74,7 @@ class RebuildReport(FrozenStruct, frozen=True, kw_only=True):
     seconds: float
     missing: tuple[MissingMember, ...]
     evidence: Evidence  # what says how the shard should be
+    dry_run: bool = False  # nothing was written; complete: every member is found
 
 
 class UnrepairedPieces(FrozenStruct, frozen=True, kw_only=True):

@@ -61,6 +61,7 @@ class PackReport(FrozenStruct, frozen=True, kw_only=True):
     withdrawn_files: int = 0  # that the plan left out, since they have the content of a withdrawn record
     withdrawn_named: tuple[WithdrawnFile, ...] = ()  # the first of them
     other_content: OtherContent | msgspec.UnsetType = msgspec.UNSET  # as in the plan
+    dry_run: bool = False  # nothing was packed; the numbers are what would be
 
 
 class ExportReport(FrozenStruct, frozen=True, kw_only=True):
@@ -73,6 +74,7 @@ class ExportReport(FrozenStruct, frozen=True, kw_only=True):
     seconds: float
     failed: tuple[Issue, ...]  # shards whose tar could not be written, and why
     retried_tasks: int = 0  # on a cluster: tasks begun again, because a worker died, hung or could not
+    dry_run: bool = False  # nothing was written; the numbers are what would be
 
 
 class TrackerAnswer(FrozenStruct, frozen=True, kw_only=True):
@@ -184,6 +186,7 @@ class PublishReport(FrozenStruct, frozen=True, kw_only=True):
     seed_counts: ScrapeReport | None  # None: trackers were not asked
     missing: tuple[MissingForReaders, ...]
     upload: UploadReport | None  # None: without --to
+    dry_run: bool = False  # nothing was published or uploaded
 
 
 class ReleaseReport(FrozenStruct, frozen=True, kw_only=True):
@@ -192,7 +195,7 @@ class ReleaseReport(FrozenStruct, frozen=True, kw_only=True):
     scan: ScanReport
     plan: PlanReport
     pack: PackReport
-    publish: PublishReport
+    publish: PublishReport | None  # None: a dry run, which ends after the plan
 
 
 class StatusPhase(FrozenStruct, frozen=True, kw_only=True):
@@ -293,3 +296,4 @@ class TorrentReport(FrozenStruct, frozen=True, kw_only=True):
     magnet: str
     skipped: tuple[Issue, ...]  # what of the folder is no file that could be read as one
     seconds: float
+    dry_run: bool = False  # nothing was written
