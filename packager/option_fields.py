@@ -103,7 +103,8 @@ PHASES = OptionText("Only this phase. Repeatable.", ("--phase", "-p"), metavar="
 COUNT_SEEDS = OptionText("Ask the trackers for the number of seeds of each shard, and show it.")
 ALLOW_UNREAD = OptionText("Publish without the files and folders that could not be read.")
 ALLOW_HOSTS = OptionText(
-    "Contact this host, although a document or a redirect names it. Repeatable.",
+    "Also contact these hosts if a document or a redirect names them: a host, HOST:PORT or a network; or a pattern such"
+    ' as "*.example" or "*", for redirects to public addresses. Repeatable.',
     ("--allow-host",),
-    metavar="HOST[:PORT]",
+    metavar="PATTERN",
 )

@@ -20,10 +20,10 @@ def is_asked(*, yes: bool) -> bool:
 
 
 def confirm_change(command: str, what: str, lines: Iterable[str], *, yes: bool) -> bool:
-    """Return True if the change may be made. The answer no is the interrupt, exit code 130.
+    """Return True if the change may be made. Raises Declined if the answer is no.
 
-    command: its name, a verb. what: is changed. lines: printed before the question. Raises InputError if there is no
-    terminal to ask on and --yes was not given.
+    command: its name, a verb. what: its object, such as "1 record". lines: printed before the question. Raises
+    InputError if there is no terminal to ask on and --yes was not given.
     """
     if yes:
         return True

@@ -110,7 +110,7 @@ class RunOptions:
 
     listen: str = option(LISTEN, DEFAULT_LISTEN)
     dht: bool = option(DHT, False)
-    peers: tuple[str, ...] = option("Meet this peer, too; may be given again.", (), "--peer", metavar="HOST:PORT")
+    peers: tuple[str, ...] = option("Fetch from this peer too. Repeatable.", (), "--peer", metavar="HOST:PORT")
     no_web_seeds: bool = option(NO_WEB_SEEDS, False)
     upload_limit: int = option(UPLOAD_LIMIT, 0)
     download_limit: int = option(DOWNLOAD_LIMIT, 0)

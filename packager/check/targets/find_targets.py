@@ -42,7 +42,7 @@ def find_targets(paths: Sequence[Place], against: CheckAgainst) -> list[VerifyTa
     """
     named = [f"--{name}" for name, value in vars(against).items() if value is not None]
     if len(named) > 1:
-        raise InputError(named[1], f"does not go with {named[0]}", "leave one of them out")
+        raise InputError("", f"{named[1]} cannot be used with {named[0]}", "remove one of them")
     given = against.sums or against.torrent
     if not paths and given is None:
         raise InputError("PATH", "none is given", "name a tar, a bag, or a folder of tars or of loose files")

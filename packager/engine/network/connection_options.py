@@ -9,7 +9,7 @@ from packager.option_fields import ALLOW_HOSTS, OptionText, option
 from packager.units import parse_rate, parse_seconds
 
 NO_WEB_SEEDS = OptionText("Do not use the web seeds that the torrent names.")
-DHT = OptionText("Find peers through the DHT.", ("--dht/--no-dht",))
+DHT = OptionText("Find peers through the DHT.", ("--dht",))
 DEFAULT_LISTEN = ":6881"
 LISTEN = OptionText(
     "Address for connections of peers (TCP and UDP); without HOST all addresses, :0 any free port.",
@@ -62,6 +62,8 @@ class NetworkOptions:
     )
     dht: bool = option(DHT, False)
     listen: str = option(LISTEN, ":0")
+    upload_limit: int = option(UPLOAD_LIMIT, 0)
+    download_limit: int = option(DOWNLOAD_LIMIT, 0)
     timeout: float = option(TIMEOUT)
     web_seeds: tuple[str, ...] = ()
     swarm: bool = False
@@ -77,7 +79,15 @@ class NetworkOptions:
         """How peers are met. If only given peers are, nobody may connect to us. Raises InputError."""
         incoming = self.swarm or self.dht or bool(self.trackers)
         address, port = parse_listen(self.listen)
-        return PeerOptions(address=address, port=port, incoming=incoming, dht=self.dht, allowed=self.hosts)
+        return PeerOptions(
+            address=address,
+            port=port,
+            incoming=incoming,
+            dht=self.dht,
+            upload_limit=self.upload_limit,
+            download_limit=self.download_limit,
+            allowed=self.hosts,
+        )
 
     @property
     def allowed(self) -> AllowedHosts:

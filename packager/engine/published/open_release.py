@@ -298,7 +298,7 @@ def documents_of_shards(
         return
     if beside is not None:
         what = f"{display_text(str(beside))} is named, too, and would be used instead of what the release lists"
-        raise InputError(_OPTION if key is None else "--key", what, "leave one of them out")
+        raise InputError(_OPTION if key is None else "--key", what, "remove one of them")
     with open_release(release, key, progress, allowed=allowed) as opened:
         names = [shard_name(shard) for shard in shards]
         for name in names:

@@ -349,7 +349,7 @@ def test_a_document_that_is_not_the_one_release_json_names_is_refused(held: Held
         (["source"], "takes a release"),
         (["shards", "--release", "nowhere"], "no release.json is there"),
         (["shards", "--release", "ftp://archive.example.org/"], "does not begin with one of https://"),
-        (["shards", "--release", "site", "--sums", "x"], "does not go with --release"),
+        (["shards", "--release", "site", "--sums", "x"], "--sums cannot be used with --release"),
         (["shards", "--manifest", "SHA256SUMS"], "goes with --sums"),
         (["shards", "--quick", "--sample", "2%"], "--sample cannot be used with --quick"),
         (["shards", "--sample", "0"], "is not a sample"),
