@@ -226,7 +226,8 @@ def test_a_record_is_named_by_its_id_path_or_isrc_or_on_stdin(
         (("nosuch", "--reason", "x"), 'no record has the id, path or ISRC "nosuch"'),
         (("--path", "*.nosuch", "--reason", "x"), "no record matches"),
         (("--where", "popularty > 1", "--reason", "x"), 'did you mean "popularity"?'),
-        (("r-17",), "is not one line of text"),
+        (("r-17",), "--reason is missing"),
+        (("r-17", "--reason", "a\nb"), "is not one line of at most 1,000 characters"),
         (("r-17", "--undo"), "none of these records is withdrawn"),
     ],
 )

@@ -170,8 +170,8 @@ def _is_there(published: PublishedShard, out: Path, progress: Progress) -> bool:
         progress.end()
     raise InputError(
         display_text(str(out)),
-        "is there, and is not the shard",
-        "repair it with packager repair, or choose another file with --to",
+        "exists and differs from the shard",
+        f"run: packager repair {display_text(str(out))}, or choose another file with --to",
     )
 
 

@@ -239,5 +239,5 @@ def redirected(asked: str, location: str, allowed: AllowedHosts) -> str:
     same = old == new or (old[0] == new[0] and (old[1], new[1]) == (80, 443))
     if same or any(not each.typed and each.is_host(_canonical(new[0]), new[1]) for each in allowed.hosts):
         return target
-    what = f"redirects to another host, {display_text(target, 120)}"
-    raise InputError(where, what, f"to allow it: {OPTION} {display_text(new[0], 100)}")
+    what = f"redirects to {display_text(target, 120)}"
+    raise InputError(where, what, f"allow it with {OPTION} {display_text(new[0], 100)}")

@@ -204,7 +204,7 @@ class HttpClient:
         except (TimeoutError, httpx.TimeoutException) as error:
             if answered and isinstance(error, TimeoutError):
                 raise _SlowError(where, f"did not send all of it in {format_seconds(seconds)}", _LATER) from error
-            raise IncompleteError(where, "did not answer in time", _LATER) from error
+            raise IncompleteError(where, f"no answer in {self._seconds:g} s", _LATER) from error
         except (httpx.InvalidURL, UnicodeError) as error:
             raise InputError(where, f"is not a web address ({display_text(str(error), 200)})") from error
         except httpx.HTTPError as error:

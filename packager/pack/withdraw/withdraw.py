@@ -150,10 +150,11 @@ def _check_content(withdrawn: Mapping[str, Sequence[FileDigest]], lifted: set[st
 
 def check_reason(reason: str) -> None:
     """Raise InputError for a reason that no page could show."""
-    if not reason.strip() or not reason.isprintable() or len(reason) > 1000:
-        raise InputError(
-            "--reason", f'"{display_text(reason, 80)}" is not one line of text', "say why, in the release's words"
-        )
+    if not reason.strip():
+        raise InputError("", "--reason is missing", "write one line; the next release publishes it")
+    if not reason.isprintable() or len(reason) > 1000:
+        what = f'"{display_text(reason, 80)}" is not one line of at most 1,000 characters'
+        raise InputError("--reason", what, "write one line; the next release publishes it")
 
 
 def _report(

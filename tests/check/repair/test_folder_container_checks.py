@@ -245,7 +245,7 @@ def test_rebuild_writes_the_folder_again_from_files_of_any_name(made: Project, t
     assert sorted(path.name for path in out.parent.iterdir()) == [NAME]
     spoil(out, "data/cover.jpg", 7)
     code, _, err = run(capsys, "rebuild", NAME, *options, "--workers", 1)
-    assert (code, "is not the shard" in err) == (2, True)
+    assert (code, "differs from the shard" in err) == (2, True)
     shutil.rmtree(out)
     next(path for path in loose.iterdir() if path.stat().st_size == 16_385).unlink()
     code, _, err = run(capsys, "rebuild", NAME, *options, "--workers", 1)

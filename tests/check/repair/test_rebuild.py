@@ -270,7 +270,7 @@ def test_a_whole_tar_is_left_alone_and_another_file_is_not_overwritten(
         file.write(b"!")
     ran = rebuild(capsys, made, loose, tmp_path)
     assert ran.code == 2
-    assert "is there, and is not the shard" in ran.err
+    assert "exists and differs from the shard" in ran.err
     assert hidden(tmp_path) == []
 
 

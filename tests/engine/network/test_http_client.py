@@ -71,8 +71,8 @@ def test_an_answer_that_is_not_the_range_is_refused_once(web: HttpClient, fault:
     [
         ("503", "answers 503"),
         ("short", "could not be read"),
-        ("silent", "did not answer in time"),
-        ("drips headers", "did not answer in time"),
+        ("silent", "no answer in "),
+        ("drips headers", "no answer in "),
     ],
 )
 def test_a_failure_that_may_pass_is_tried_again_and_then_told(fault: Fault, sentence: str) -> None:
@@ -125,7 +125,7 @@ def test_a_redirect_to_another_host_is_followed_only_where_that_is_allowed(web: 
         site.target = other.address + "y.tar"
         with (
             HttpClient(allowed=NO_HOSTS.with_addresses([site.address])) as strict,
-            pytest.raises(InputError, match=r"redirects to another host.*--allow-host 127\.0\.0\.1"),
+            pytest.raises(InputError, match=r"redirects to http.*--allow-host 127\.0\.0\.1"),
         ):
             strict.read_range(site.address + "x.tar", 0, 10)
         assert other.requests == 0
