@@ -82,10 +82,10 @@ SOURCES = OptionText(
 )
 RELEASE_OPTION = OptionText(
     "The release that lists the shard: its folder, its release.json, or the address of either."
-    " Default: the folder around it.",
-    metavar="DIR|URL",
+    " Default: the one that contains the shard.",
+    metavar="PLACE",
 )
-KEY = OptionText("The publisher's minisign key, by which the release must be signed.", metavar="KEY|FILE")
+KEY = OptionText("The publisher's public key; the release must be signed by it.", metavar="KEY|FILE")
 MANIFEST = OptionText("The shard's .manifest.json. Default: the one beside it.", metavar="FILE")
 WORKERS = OptionText(
     "Number of worker processes; auto: one per core.",

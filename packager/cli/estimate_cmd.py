@@ -23,7 +23,7 @@ def estimate(
 ) -> None:
     """Estimate the size, time and cost of a release.
 
-    Hashing is measured on this machine, in half a second.
+    The speed of hashing is measured on this machine for half a second.
 
     Example: packager estimate --records 86M --size "300 TB" --copies 4
     """

@@ -31,7 +31,7 @@ def get(
 ) -> None:
     """Download single files, each one checked.
 
-    Each is checked before it gets its name.
+    Only the pieces with the files are fetched, and not their shards.
 
     Example: packager get USS1Z9900001 --release https://archive.example/ --to music
     """

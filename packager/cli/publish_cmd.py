@@ -23,10 +23,10 @@ def publish(
 ) -> None:
     """Write the site, and upload it if you name a place.
 
-    With --phase, that phase joins those published before; without, all phases are published. Seed counts go
-    into torrents.json and the pages; release.json and its serial do not change for them.
-    With --to, what is not there yet is sent, and release.json last, so that a reader who begins with it finds
-    every file; keys come from the environment, ~/.aws or ~/.ssh, never from the address.
+    With --phase, that phase is published in addition to those published before; without, all phases are published.
+    Seed counts appear in torrents.json and on the pages; they do not change release.json and its serial.
+    With --to, files that are missing there are uploaded, release.json last, so that readers always find every file
+    that it names. Keys come from the environment, ~/.aws or ~/.ssh, never from the address.
 
     Example: packager publish --phase metadata
     """

@@ -34,9 +34,8 @@ def rebuild(
 ) -> None:
     """Rebuild a shard from loose files, byte for byte.
 
-    They are found by content, whatever they are called now.
-
-    Members that no folder has are fetched from the other sources, and nothing else.
+    Files are found by their content, even under other names. Files that no folder has are fetched from the other
+    sources.
 
     Example: packager rebuild audio-00001 --release site --from /music
     """

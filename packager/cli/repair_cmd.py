@@ -31,7 +31,7 @@ def repair(
 ) -> None:
     """Repair shards in place by fetching only bad pieces.
 
-    Each is checked before it is written.
+    Each piece is checked before it is written.
 
     Example: packager repair audio-00001.tar --from https://mirror.example/shards/
     """

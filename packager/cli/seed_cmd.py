@@ -20,16 +20,16 @@ NOT_ALL_SHARED = 1
 
 @with_options(options=SeedOptions)
 def seed(
-    paths: Annotated[list[Path], typer.Argument(help="Tars of shards, and folders of them.", metavar="PATH...")],
+    paths: Annotated[list[Path], typer.Argument(help="Tars of shards, and folders with tars.", metavar="PATH...")],
     *,
     options: SeedOptions,
     json: Json = False,
 ) -> None:
     """Share shards with the swarm until you stop it.
 
-    What is shared is read, never written. With --client a program that runs shares them: each tar that it does
-    not have is read in full, then given to it where it lies. Shards with withdrawn records are left out, and so are
-    shards that no release lists or whose phase is under embargo.
+    Files are read and never changed. With --client another program shares them: each tar that it does not have is read
+    in full, and then added to it in its place. Not shared are shards with withdrawn records, shards that no release
+    lists, and shards of a phase under embargo.
 
     Example: packager seed shards --listen :6881 --upload-limit "5 MiB/s"
     """

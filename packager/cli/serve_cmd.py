@@ -32,9 +32,9 @@ def serve(
 ) -> None:
     """Serve the site and the shards over HTTP until you stop it.
 
-    A shard's bytes come from its tar, else from its sources: no tar need be there. A source that changed since
-    it was packed gives no bytes, and the log names it. Without the collection's folder, the tars that are there are
-    served, and the others are named.
+    The bytes of a shard come from its tar; if there is none, from the source files. A source file that changed since it
+    was packed is not served, and the log names it. Without the source files, only the shards with a tar are served; the
+    others are named.
 
     Example: packager serve --listen 127.0.0.1:8000
     """

@@ -20,7 +20,7 @@ from packager.units import count_of, format_seconds, format_size
 
 @with_options(spec=TorrentSpec)
 def torrent(
-    path: Annotated[Path, typer.Argument(help="The file or folder, which is read where it lies.")],
+    path: Annotated[Path, typer.Argument(help="The file or folder.")],
     *,
     to: Annotated[
         Path | None,
@@ -34,7 +34,7 @@ def torrent(
 ) -> None:
     """Create a .torrent of any file or folder.
 
-    No shard, no tar, nothing copied; each byte is read once, by all cores.
+    Nothing is copied. Each byte is read once, with all cores.
 
     Example: packager torrent music/ --tracker udp://tracker.example:1337/announce
     """
@@ -58,7 +58,7 @@ def _source_date() -> str | None:
 
 
 def show(report: TorrentReport) -> None:
-    """Print what was made; the magnet link stands last, alone on its line."""
+    """Print what was made; the magnet link is the last line, alone."""
     for issue in report.skipped:
         output.stderr_console(f"warning: {issue.where}: left out: {issue.what}")
     files = count_of(report.files, "file")

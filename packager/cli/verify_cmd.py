@@ -26,9 +26,9 @@ def verify(
     paths: Annotated[
         list[str] | None,
         typer.Argument(
-            help="A tar, a folder of tars, an extracted bag, a folder of loose files; or the address of a tar, or of"
-            " where tars lie, in a store: s3://, sftp://.",
-            metavar="[PATH|URL]...",
+            help="A tar, a folder with tars, an extracted bag, a folder of loose files; or the address of a tar or of a"
+            " folder with tars (s3://, sftp://).",
+            metavar="[PATH|PLACE]...",
         ),
     ] = None,
     *,
@@ -38,7 +38,7 @@ def verify(
 ) -> None:
     """Check every byte against the published hashes.
 
-    The exit code is 1 where anything is bad.
+    The exit code is 1 if anything is bad.
 
     Example: packager verify shards/
     """

@@ -29,7 +29,7 @@ def withdraw(
     """Withdraw records, and replace the shards with them.
 
     The next release lists the records as withdrawn. It replaces each published shard that contains one by a shard
-    without them, so that nobody has to share the old one; with --keep-shards the shards stay published.
+    without them. With --keep-shards the shards stay published.
 
     Example: packager withdraw QZ-0042 --reason "asked for by the artist"
     """

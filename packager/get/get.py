@@ -38,7 +38,7 @@ class GetOptions:
     """
 
     release: Path | str | None = option(
-        "The release: its folder or its address; or a mirror's folder. Default: the one here.", metavar="DIR|URL"
+        "The release: its folder or its address; or a mirror's folder. Default: the one here.", metavar="PLACE"
     )
     key: Path | str | None = option(KEY)
     search: SearchOptions = SearchOptions()
@@ -48,7 +48,7 @@ class GetOptions:
     source_names: bool = option(SOURCE_NAMES, False)
     number: bool = option(NUMBER, False)
     overwrite: bool = option(OVERWRITE, False)
-    links: bool = option("Print a magnet link to each member, and fetch nothing of it.", False, "--magnet")
+    links: bool = option("Print a magnet link for each file, and download nothing.", False, "--magnet")
     dry_run: bool = option(DRY_RUN, False)
 
     @property

@@ -71,7 +71,7 @@ class TorrentSpec:
         parse=option_values.one_of("hybrid", "v1", "v2"),
     )
     piece_length: int | None = option(
-        'A power of two from 16 KiB to 16 MiB, as "1 MiB", or auto.',
+        'A power of two from 16 KiB to 16 MiB, such as "1 MiB", or auto.',
         "auto",
         metavar="SIZE",
         parse=option_values.piece_length,
@@ -84,7 +84,7 @@ class TorrentSpec:
         parse=_tier,
     )
     web_seeds: tuple[str, ...] = option(
-        "A folder on the web that holds the file or folder, or the file itself (BEP 19). Repeatable.",
+        "Address of the file, or of the web folder that contains it, ending in / (BEP 19). Repeatable.",
         (),
         "--web-seed",
         metavar="URL",
@@ -95,14 +95,14 @@ class TorrentSpec:
     )
     exclude: tuple[str, ...] = option("Exclude names like this. Repeatable.", (), "--exclude", metavar="PATTERN")
     name: str | None = option("The torrent's name. Default: that of PATH.")
-    comment: str = option("A text for people, outside the infohash.", "", metavar="TEXT", parse=option_values.text)
+    comment: str = option("A comment; it does not change the infohash.", "", metavar="TEXT", parse=option_values.text)
     source_tag: str = option(
-        "A text inside the infohash, which makes it differ from other torrents of the same files.",
+        "A text that makes the infohash differ from other torrents of the same files.",
         "",
         metavar="TEXT",
         parse=option_values.line,
     )
-    private: bool = option("Peers from its trackers alone (BEP 27).", False)
+    private: bool = option("Clients find peers only through the trackers (BEP 27).", False)
     similar: tuple[Infohash, ...] = option(
         "v1 infohash of a torrent that shares files (BEP 38). Repeatable.", (), metavar="INFOHASH", parse=_infohash
     )

@@ -40,15 +40,15 @@ class SeedOptions:
     dht: bool = option(DHT, False)
     allow_hosts: tuple[str, ...] = option(ALLOW_HOSTS, ())
     upload_limit: int | None = option(UPLOAD_LIMIT)
-    verify: bool = option("Read every tar in full first, by all cores; then share at once.", False)
+    verify: bool = option("Check every tar with all cores before sharing.", False)
     stop_after: float | None = option(STOP_AFTER)
     client: str | None = option(
-        "Give them to a client that runs, and end: qbittorrent:URL, transmission:URL, aria2:URL, watch:DIR.",
+        "Add them to a running client, and end: qbittorrent:URL, transmission:URL, aria2:URL or watch:DIR.",
         metavar="SPEC",
     )
     release: Path | str | None = option(RELEASE_OPTION)
     key: Path | str | None = option(KEY)
-    torrent: Path | None = option("The .torrent of the one tar given. Default: the release's.", metavar="FILE")
+    torrent: Path | None = option("The .torrent of a single tar. Default: the one of the release.", metavar="FILE")
     source: Path | None = option(
         "The collection's folder, for the members of shards that are folders.", None, "--from", metavar="DIR"
     )

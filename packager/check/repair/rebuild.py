@@ -59,7 +59,7 @@ class RebuildOptions:
     release: Path | str | None = option(RELEASE_OPTION)
     key: Path | str | None = option(KEY)
     manifest: Path | None = option(MANIFEST)
-    index: Path | None = option("Remembers what was hashed. Default: in the user's cache folder.", metavar="FILE")
+    index: Path | None = option("File that records the hashes of files. Default: in your cache folder.", metavar="FILE")
     network: NetworkOptions = NetworkOptions()
     dry_run: bool = option(DRY_RUN, False)
     workers: int | None = option(WORKERS)

@@ -81,9 +81,9 @@ class RepairOptions:
     release: Path | str | None = option(RELEASE_OPTION)
     key: Path | str | None = option(KEY)
     manifest: Path | None = option(MANIFEST)
-    torrent: Path | None = option("The shard's .torrent, where that is all there is.", metavar="FILE")
+    torrent: Path | None = option("The shard's .torrent, if you have no other document.", metavar="FILE")
     report: Path | None = option(
-        "Look only at what this report of packager verify --json names as bad.", metavar="FILE"
+        "Check only the pieces that this report of packager verify --json lists as bad.", metavar="FILE"
     )
     dry_run: bool = option(DRY_RUN, False)
     workers: int | None = option(WORKERS)
