@@ -97,3 +97,14 @@ def test_a_command_has_the_options_of_the_vocabulary_and_no_other_names(command:
 def test_a_command_of_before_is_unknown(command: str, capsys: Capture) -> None:
     assert main([command, "x"]) == 2
     assert command in capsys.readouterr().err
+
+
+OTHERS = ["init", "status", "plan", "inspect", "mirror follow", "mirror sync", "mirror status", "mirror prune"]
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *OTHERS])
+def test_a_short_option_has_one_meaning_in_all_commands(command: str, capsys: Capture) -> None:
+    meanings = {"-c": "--config", "-n": "--dry-run", "-o": "--to", "-p": "--phase", "-w": "--workers", "-y": "--yes"}
+    assert main([*command.split(), "--help"]) == 0
+    for short, long in re.findall(r"^ +(-\w), (--[\w-]+)", capsys.readouterr().out, re.MULTILINE):
+        assert meanings[short] == long
