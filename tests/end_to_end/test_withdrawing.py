@@ -217,6 +217,10 @@ def test_a_record_is_named_by_its_id_path_or_isrc_or_on_stdin(
     assert found(record["path"]) == found("r-17") == ["r-17"]
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{record['path']}\n\nr-18\n"))
     assert found("-") == ["r-17", "r-18"]
+    lines = [f"{line},{isrc}" for line, isrc in zip(RECORDS.splitlines(), ("isrc", "us-s1z-99-00001", ""), strict=True)]
+    (project.root / "records.csv").write_text("\n".join(lines))
+    assert project.run(capsys, "scan").code == 0
+    assert found("USS1Z9900001") == found("US-S1Z-99-00001") == ["r-17"]
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,11 @@ def test_who_looks_for_an_id_or_a_path_finds_the_record_under_what_it_is_called_
     assert filter_members(members, records=["new/a.txt"], paths=[], where=None) == [0]
     with pytest.raises(InputError, match="no file has the id, path or ISRC"):
         filter_members(members, records=["old/b.txt"], paths=[], where=None)
+    assert filter_members(members, records=["old/a.txt", "b"], paths=[], where=None) == [0, 1]
+    coded = make_members(
+        [{"id": "x", "path": "x", "size": 1}, {"id": "y", "path": "y", "isrc": "USS1Z9900001", "size": 1}]
+    )
+    assert filter_members(coded, records=["us-s1z-99-00001"], paths=[], where=None) == [1]
     assert filter_members(members, records=[], paths=["old/a.txt"], where=None) == [0]
     assert filter_members(members, records=[], paths=["moved/*"], where=None) == [1]
 
