@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from packager.api.packing import export as export
     from packager.api.packing import pack as pack
     from packager.api.preflight import Password as Password
-    from packager.api.releasing import init as init
     from packager.api.releasing import keygen as keygen
     from packager.api.releasing import no_password as no_password
     from packager.api.releasing import plan as plan
@@ -50,6 +49,8 @@ if TYPE_CHECKING:
     from packager.api.repairing import repair as repair
     from packager.api.seeding import seed as seed
     from packager.api.serving import serve as serve
+    from packager.api.starting import InitOptions as InitOptions
+    from packager.api.starting import init as init
     from packager.api.torrents import torrent as torrent
     from packager.api.withdrawing import prune as prune
     from packager.api.withdrawing import replace as replace
@@ -73,7 +74,8 @@ if TYPE_CHECKING:
 
 # The same names, for Python. docs/make_reference.py tells them in this order.
 _FILES = {
-    "releasing": "init scan plan publish release status keygen no_password",
+    "starting": "init",
+    "releasing": "scan plan publish release status keygen no_password",
     "preflight": "Password",
     "packing": "pack export",
     "withdrawing": "withdraw replace prune",
@@ -88,6 +90,7 @@ _FILES = {
 }
 # The dataclasses of options that they take, which are beside the code that uses them.
 _OPTIONS = {
+    "packager.api.starting": "InitOptions",
     "packager.api.workers": "WorkerOptions",
     "packager.check.verify.verify": "VerifyOptions",
     "packager.check.extract.extract": "ExtractOptions",

@@ -59,14 +59,6 @@ def keygen(secret: AnyPath, public: AnyPath, *, password: str | None) -> PublicK
     )
 
 
-def init(folder: AnyPath, *, config: AnyPath = Path("packager.toml"), force: bool = False) -> Path:
-    """Write a commented packager.toml for the collection in `folder` and return its path.
-
-    Raises InputError where `folder` is none, or the config is there already and `force` is not set.
-    """
-    return load_project.init_project(as_path(folder), as_path(config), force=force)
-
-
 def scan(config: AnyPath, *, workers: int | None = None, progress: Progress = SILENT) -> ScanReport:
     """Make the catalogue from the source folder and the records file.
 

@@ -27,12 +27,19 @@ def stop_requested() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def confirm(question: str, *, default: bool) -> bool:
-    """Return the answer to a question on the terminal; there Ctrl-C interrupts at once."""
+@contextmanager
+def answer_now() -> Iterator[None]:
+    """Have Ctrl-C interrupt a question on the terminal at once."""
     old = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return typer.confirm(question, default=default, err=True)
-    except typer.Abort:
+        yield
+    except (typer.Abort, EOFError):
         raise KeyboardInterrupt from None
     finally:
         signal.signal(signal.SIGINT, old)
+
+
+def confirm(question: str, *, default: bool) -> bool:
+    """Return the answer to a question on the terminal."""
+    with answer_now():
+        return typer.confirm(question, default=default, err=True)

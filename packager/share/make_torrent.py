@@ -22,7 +22,7 @@ from packager.core.bittorrent.file_offsets import FileOffsets, file_offsets
 from packager.core.bittorrent.magnet import SCHEME, format_magnet, parse_magnet
 from packager.core.bittorrent.piece_length import LOADABLE, piece_length_of_files
 from packager.core.config import option_values
-from packager.core.config.url_values import TRACKERS, WEB, url
+from packager.core.config.url_values import WEB, tracker_tier, url
 from packager.core.reports.issues import Issue
 from packager.core.reports.reports import TorrentReport
 from packager.core.shards.path_patterns import PatternFilter
@@ -37,11 +37,6 @@ from packager.paths import NAME_MAX, display_text
 from packager.progress import Progress
 from packager.share.select_files import SelectedFile, check_unchanged, find_files, named_file
 from packager.units import parse_date, timestamp
-
-
-def _tier(text: str, where: str) -> tuple[str, ...]:
-    """Return a tier of trackers."""
-    return tuple(url(each, where, TRACKERS) for each in text.split(","))
 
 
 def _web_seed(text: str, where: str) -> str:
@@ -81,7 +76,7 @@ class TorrentSpec:
         (),
         "--tracker",
         metavar="URL",
-        parse=_tier,
+        parse=tracker_tier,
     )
     web_seeds: tuple[str, ...] = option(
         "Address of the file, or of the web folder that contains it, ending in / (BEP 19). Repeatable.",

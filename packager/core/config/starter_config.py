@@ -105,7 +105,7 @@ def starter_config(starter: Starter) -> str:
         url=_line("url", quoted(starter.url)),
         secret_key=_line("secret_key", quoted(starter.secret_key))
         if starter.secret_key is not None
-        else _line("# secret_key", quoted("release.key")),
+        else '# secret_key = "release.key"       ',
     )
 
 
@@ -120,8 +120,9 @@ def _list(strings: "list[str] | tuple[str, ...]") -> str:
 
 
 def starter_title(folder: str) -> str:
-    """Return the title for a folder's name: the name, on one line and without control characters."""
-    return display_text(" ".join(folder.split())) or "Collection"
+    """Return the title for a folder's name: the name with a capital, on one line and without control characters."""
+    title = display_text(" ".join(folder.split())) or "Collection"
+    return title[:1].upper() + title[1:]
 
 
 def quoted(text: str) -> str:

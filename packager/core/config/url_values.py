@@ -104,6 +104,11 @@ def trackers(value: object, where: str) -> tuple[tuple[str, ...], ...]:
     return tuple(tiers)
 
 
+def tracker_tier(text: str, where: str) -> tuple[str, ...]:
+    """Return a tier of trackers from its URLs, separated by commas."""
+    return tuple(url(each, where, TRACKERS) for each in text.split(","))
+
+
 def web_seeds(value: object, where: str) -> tuple[str, ...]:
     """Return the web seeds (BEP 19): folders that hold the tars, so every one ends in "/"."""
     seeds = []

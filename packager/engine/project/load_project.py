@@ -1,38 +1,28 @@
-"""An archivist's project on disk: packager.toml read and its paths checked, or made for a folder.
+"""An archivist's project on disk: packager.toml read and its paths checked. Nothing is written.
 
-Nothing is written but packager.toml, by `init`. No path is trusted before its links are resolved:
-a folder that lies in another by a link would be released, or replaced, with it.
+Paths are compared after their links are resolved: a folder that is in another one by a link would be released, or
+replaced, with it.
 """
 
-import csv
 import errno
-import json
 import os
-import sqlite3
 import stat
 from collections.abc import Sequence
-from contextlib import closing
 from itertools import combinations
 from pathlib import Path
 
 import msgspec
 
 from packager.core.config.parse_config import parse_config, phase_key
-from packager.core.config.starter_config import Starter, starter_config, starter_title
 from packager.core.config.store_url import StoreUrl, is_store_url, parse_store_url
-from packager.engine.files import atomic_files
 from packager.engine.project.project import STATE, Project
 from packager.engine.project.state_format import check_state
 from packager.engine.stores.base import Place
-from packager.engine.tables import parquet
 from packager.errors import IncompleteError, InputError
 from packager.options import Config
 from packager.paths import display_text
-from packager.slug import slug
 
 CONFIG_MAX = 1 << 20  # bytes
-RECORDS = ("records.csv", "records.jsonl", "records.parquet", "records.sqlite")
-_HEAD_MAX = 1 << 20  # bytes of a records file's first line that are read
 
 
 def load_project(path: Path, *, tars: str | None = None, inputs: bool = True) -> tuple[Config, Project]:
@@ -44,7 +34,12 @@ def load_project(path: Path, *, tars: str | None = None, inputs: bool = True) ->
     contains another, or if a newer packager wrote the state folder.
     """
     where = display_text(str(path))
-    config = parse_config(_read(path, where), where)
+    return project_of(parse_config(_read(path, where), where), path, tars=tars, inputs=inputs)
+
+
+def project_of(config: Config, path: Path, *, tars: str | None = None, inputs: bool = True) -> tuple[Config, Project]:
+    """Return the project of a config, as `load_project`. path: of its packager.toml."""
+    where = display_text(str(path))
     if tars is not None:
         written = tars if is_store_url(tars) else os.path.abspath(tars)
         shards = msgspec.structs.replace(config.shards, folder=written)
@@ -210,75 +205,3 @@ def _check_kept(config: Config, root: Path, released: Sequence[Path], where: str
                     f'"{display_text(str(path))}" is in "{display_text(str(folder))}", which is published or replaced'
                 )
                 raise InputError(f"{where}: {key}", what, "move it to the folder of packager.toml")
-
-
-def init_project(folder: Path, config_path: Path, *, force: bool = False) -> Path:
-    """Write a packager.toml for a folder, durably, and return its path.
-
-    A records file (RECORDS) at the top of the folder is entered. Raises InputError where the folder is
-    none, has several records files or lies around packager.toml, and where packager.toml exists unless
-    `force`; IncompleteError where it cannot be written.
-    """
-    where = display_text(str(config_path))
-    if not os.path.isdir(folder):
-        raise InputError(display_text(str(folder)), "not a folder", "give the folder that holds the files to release")
-    if not force and os.path.lexists(config_path):
-        raise InputError(where, "already there", "edit it, or write it anew with --force")
-    root, source = Path(os.path.realpath(config_path.parent)), Path(os.path.realpath(folder))
-    found = [source / name for name in RECORDS if os.path.isfile(source / name)]
-    if len(found) > 1:
-        names = ", ".join(path.name for path in found)
-        raise InputError(
-            display_text(str(folder)), f"several records files ({names})", "keep one of them under that name"
-        )
-    text = starter_config(
-        Starter(
-            slug(source.name),
-            starter_title(source.name),
-            _written(source, root),
-            _written(found[0], root) if found else None,
-            popularity=bool(found) and _has_popularity(found[0]),
-        )
-    )
-    config = parse_config(text, where)
-    _check_inputs(config, _workspace(config, config_path, where), where)
-    atomic_files.write_bytes(config_path, text.encode())
-    return config_path
-
-
-def _written(path: Path, root: Path) -> str:
-    """Return a path as it stands in packager.toml: relative where it lies in or beside the config's folder."""
-    relative = os.path.relpath(path, root)
-    written = str(path) if relative.startswith("../..") else relative
-    try:
-        written.encode()
-    except UnicodeEncodeError:
-        raise InputError(
-            display_text(written), "not UTF-8, which packager.toml is", "rename the folder, or link to it"
-        ) from None
-    return written
-
-
-def _has_popularity(records: Path) -> bool:
-    """Say whether a records file has a column "popularity"; one that cannot be read the scan reports."""
-    try:
-        return "popularity" in [name.strip().lower() for name in _columns(records)]
-    except (OSError, ValueError, csv.Error, sqlite3.Error, InputError):
-        return False
-
-
-def _columns(records: Path) -> list[str]:
-    """Return the columns of a records file, of JSONL the fields of its first line."""
-    if records.suffix == ".parquet":
-        with parquet.open_table(records) as file:
-            return list(file.schema_arrow.names)
-    if records.suffix == ".sqlite":
-        with closing(sqlite3.connect(f"{records.as_uri()}?mode=ro", uri=True)) as database:
-            query = "SELECT c.name FROM sqlite_master t JOIN pragma_table_info(t.name) c WHERE t.type = 'table'"
-            return [str(name) for (name,) in database.execute(query)]
-    with open(records, encoding="utf-8-sig", newline="") as file:
-        line = file.readline(_HEAD_MAX)
-    if records.suffix == ".csv":
-        return next(csv.reader([line]), [])
-    first = json.loads(line)
-    return list(first) if isinstance(first, dict) else []

@@ -1,15 +1,12 @@
 """A project on disk: its paths are checked before anything is read or written by them."""
 
 import os
-import sqlite3
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
-from packager.engine.project.load_project import init_project, load_project
-from packager.engine.tables import parquet
-from packager.errors import InputError, PackagerError
+from packager.engine.project.load_project import load_project
+from packager.errors import InputError
 from packager.options import Config
 
 LEAST = '[collection]\nname = "songs"\ntitle = "Songs"\nsource = "songs"\n{collection}\n[[phases]]\nname = "audio"\n'
@@ -174,104 +171,3 @@ def test_a_link_to_itself_is_refused(root: Path) -> None:
     key, what = refusal(write(root, source="loop"))
     assert key == "collection.source"
     assert "fix the path" in what
-
-
-def test_init_writes_a_config_that_loads(root: Path) -> None:
-    path = init_project(root / "songs", root / "packager.toml")
-    config, project = load_project(path)
-    assert (config.source, config.collection.name, config.collection.title) == ("songs", "songs", "songs")
-    assert project.source == root / "songs"
-    assert config.phases[1].order == "path"
-
-
-def test_init_keeps_a_config_that_is_there_unless_forced(root: Path) -> None:
-    path = write(root)
-    before = path.read_bytes()
-    with pytest.raises(InputError) as refused:
-        init_project(root / "songs", path)
-    assert str(refused.value) == f"{path}: already there; edit it, or write it anew with --force"
-    assert path.read_bytes() == before
-    init_project(root / "songs", path, force=True)
-    assert path.read_bytes() != before
-
-
-def test_init_writes_a_sibling_relative_and_a_far_folder_absolute(root: Path) -> None:
-    beside = root / "project"
-    beside.mkdir()
-    assert load_project(init_project(root / "songs", beside / "packager.toml"))[0].source == "../songs"
-    deep = root / "a" / "b"
-    deep.mkdir(parents=True)
-    assert load_project(init_project(root / "songs", deep / "packager.toml"))[0].source == str(root / "songs")
-
-
-def records(path: Path, columns: list[str]) -> None:
-    """Write a records file with these columns."""
-    if path.suffix == ".csv":
-        path.write_text(",".join(columns) + "\n")
-    elif path.suffix == ".jsonl":
-        path.write_text("{" + ", ".join(f'"{column}": 1' for column in columns) + "}\n")
-    elif path.suffix == ".parquet":
-        parquet.write_rows(path, pa.schema([(column, pa.string()) for column in columns]), [])
-    else:
-        with sqlite3.connect(path) as database:
-            database.execute(f"CREATE TABLE records ({', '.join(columns)})")
-        database.close()
-
-
-@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "sqlite"])
-@pytest.mark.parametrize(
-    ("columns", "order"), [(["id", "popularity"], "popularity DESC NULLS LAST, path"), (["id", "title"], "path")]
-)
-def test_init_enters_a_records_file_and_orders_by_its_popularity(
-    root: Path, suffix: str, columns: list[str], order: str
-) -> None:
-    records(root / "songs" / f"records.{suffix}", columns)
-    config, project = load_project(init_project(root / "songs", root / "packager.toml"))
-    assert config.records_file == f"songs/records.{suffix}"
-    assert project.records == root / "songs" / f"records.{suffix}"
-    assert config.phases[1].order == order
-
-
-@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "sqlite"])
-@pytest.mark.parametrize("data", [b"", b"\xff\xfe\x00", b"[1, 2]\n", b"null\n", b'"' * 200_000])
-def test_init_leaves_a_records_file_that_cannot_be_read_to_the_scan(root: Path, suffix: str, data: bytes) -> None:
-    (root / "songs" / f"records.{suffix}").write_bytes(data)
-    assert load_project(init_project(root / "songs", root / "packager.toml"))[0].phases[1].order == "path"
-
-
-def test_init_does_not_choose_between_two_records_files(root: Path) -> None:
-    for name in ("records.csv", "records.jsonl"):
-        (root / "songs" / name).touch()
-    with pytest.raises(InputError, match=r"several records files \(records\.csv, records\.jsonl\)"):
-        init_project(root / "songs", root / "packager.toml")
-
-
-@pytest.mark.parametrize("name", ['So"ngs\\ [b]', "new\nline", "\u202eevil", "音楽", "CON", "-", "  "])
-def test_init_takes_a_folder_of_any_name(root: Path, name: str) -> None:
-    folder = root / name
-    folder.mkdir()
-    config, project = load_project(init_project(folder, root / "packager.toml"))
-    assert project.source == folder
-    assert config.collection.title.isprintable()
-
-
-def test_init_refuses_a_folder_whose_name_is_not_utf_8(root: Path) -> None:
-    folder = Path(os.fsdecode(os.fsencode(root) + b"/caf\xe9"))
-    folder.mkdir()
-    with pytest.raises(PackagerError, match="not UTF-8") as refused:
-        init_project(folder, root / "packager.toml")
-    assert str(refused.value).isprintable()
-    assert not (root / "packager.toml").exists()
-
-
-def test_init_in_the_folder_itself_tells_to_start_beside_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(root / "songs")
-    with pytest.raises(InputError, match=r"cd \.\. && packager init songs$"):
-        init_project(Path(), Path("packager.toml"))
-    assert list((root / "songs").iterdir()) == []
-
-
-def test_init_of_a_file_is_refused(root: Path) -> None:
-    (root / "a.flac").touch()
-    with pytest.raises(InputError, match="not a folder; give the folder that holds the files to release"):
-        init_project(root / "a.flac", root / "packager.toml")
