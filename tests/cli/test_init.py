@@ -33,7 +33,7 @@ class Terminal:
     """A command on a real terminal."""
 
     def __init__(self, *arguments: str, folder: Path) -> None:
-        self.shown = ""
+        self.shown, self._answered = "", 0
         self._fd, terminal = pty.openpty()
         self._process = subprocess.Popen(
             [sys.executable, "-c", ON_TERMINAL, *arguments],
@@ -44,22 +44,22 @@ class Terminal:
 
     def answer(self, question: str, answer: str) -> None:
         """Wait until the question is shown, and type the answer."""
-        assert question in self.read_until(question), self.shown
+        self.read_until(question)
+        assert question in self.shown[self._answered :], self.shown
+        self._answered = self.shown.index(question, self._answered) + len(question)
         os.write(self._fd, answer.encode())
 
-    def read_until(self, text: str, *, seconds: float = 60) -> str:
-        """Return what is shown until a text is, the command ends, or the time is over."""
-        shown, end = "", time.monotonic() + seconds
-        while text not in shown and time.monotonic() < end:
+    def read_until(self, text: str, *, seconds: float = 60) -> None:
+        """Read until a text is shown after the last question, the command ends, or the time is over."""
+        end = time.monotonic() + seconds
+        while text not in self.shown[self._answered :] and time.monotonic() < end:
             if not select.select([self._fd], [], [], 0.2)[0]:
                 continue
             try:
                 data = os.read(self._fd, 4096)
             except OSError:  # EIO: the command ended
                 break
-            shown += data.decode().replace("\r", "")
-        self.shown += shown
-        return shown
+            self.shown += data.decode().replace("\r", "")
 
     def end(self) -> int:
         """Return the exit code, once the command has ended."""
