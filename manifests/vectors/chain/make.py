@@ -102,11 +102,13 @@ def make(project: Project) -> None:
     project.tracker = "two"
     project.release("2026-12-21")
 
-    api.withdraw(project.config, api.WithdrawOptions(ids=["ex-3"], reason="asked for by the author", keep_shards=True))
-    api.withdraw(project.config, api.WithdrawOptions(ids=["ex-4"], reason="personal data", redact=True))
+    api.withdraw(
+        project.config, api.WithdrawOptions(records=["ex-3"], reason="asked for by the author", keep_shards=True)
+    )
+    api.withdraw(project.config, api.WithdrawOptions(records=["ex-4"], reason="personal data", redact=True))
     project.release("2027-01-21")
 
-    api.withdraw(project.config, api.WithdrawOptions(ids=["ex-3"], undo=True))
+    api.withdraw(project.config, api.WithdrawOptions(records=["ex-3"], undo=True))
     project.tracker = "three"
     project.release("2027-02-21")
 

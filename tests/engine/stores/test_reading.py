@@ -219,7 +219,7 @@ def test_every_piece_of_a_file_that_became_another_is_told_as_unreadable(tmp_pat
             ["verify", "ftp://bucket/x.tar"],
             'PATH: "ftp://bucket/x.tar" does not begin with one of s3://, sftp://, file://',
         ),
-        (["extract", "s3://bucket/x.tar"], "name the release with --release, or the manifest with --manifest"),
+        (["extract", "s3://bucket/x.tar"], "Name the release with --release, or the manifest with --manifest"),
         (["get", "x", "--release", "s3://key:hunter2@bucket/site"], "the s3:// address holds a name or a password"),
         (["get", "x", "--from", "s3://key:hunter2@bucket", "--release", "."], "--from: the s3:// address holds"),
     ],

@@ -245,8 +245,9 @@ def test_a_command_that_needs_folders_says_so(bucket: Bucket, local: Project, tm
     ],
 )
 def test_a_config_that_will_not_do_is_refused_in_a_sentence(local: Project, capsys, line: str, sentence: str) -> None:
-    text = (local.root / "packager.toml").read_text().replace('source = "source"', line)
-    (local.root / "packager.toml").write_text(text)
+    source, _, table = line.partition("\n")
+    text = (local.root / "packager.toml").read_text().replace('source = "source"', source)
+    (local.root / "packager.toml").write_text(f"{text}\n{table}\n")
     ran = local.run(capsys, "scan")
     assert ran.code == 2
     assert sentence in as_sentence(ran.err)
