@@ -1,1 +1,1 @@
-"""The web server: the site, and every shard as if it were a file (BEP 19), with or without its tar."""
+"""A web server for the site and for shards as web seeds (BEP 19), whether or not a shard has a tar."""

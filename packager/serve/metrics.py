@@ -1,4 +1,4 @@
-"""What the server counts, in memory that its processes share, and the same as Prometheus reads it."""
+"""Counters and gauges of the server, in memory that its processes share, and as text for Prometheus."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -6,7 +6,7 @@ from typing import Protocol
 from packager.engine.processes.child_processes import spawn_context
 
 CODES = (200, 206, 301, 304, 400, 404, 405, 412, 416, 451, 500, 503, 505)
-# name, kind, help, the label's name and its values; each value has one number a process
+# Name, kind, help, the label's name and its values. Each process has one number for each value.
 _FAMILIES = (
     ("packager_requests_total", "counter", "Requests answered, by status.", "code", tuple(map(str, CODES))),
     ("packager_sent_bytes_total", "counter", "Bytes of bodies sent.", "what", ("shard", "site")),
@@ -14,7 +14,7 @@ _FAMILIES = (
     (
         "packager_errors_total",
         "counter",
-        "Answers that were refused or cut: a source is not what it was, a client stalled, a client left.",
+        "Answers that failed: a source file cannot be read or changed, a client stalled, a client left.",
         "kind",
         ("source", "stalled", "left"),
     ),
@@ -33,27 +33,27 @@ class SharedNumbers(Protocol):
     """An array of integers that processes share."""
 
     def __getitem__(self, index: int, /) -> int:
-        """Return one."""
+        """Return a number."""
 
     def __setitem__(self, index: int, value: int, /) -> None:
-        """Set one."""
+        """Set a number."""
 
 
 def shared_numbers(processes: int) -> SharedNumbers:
-    """Return zeros for the counts of so many processes; it can be handed to processes that are spawned."""
+    """Return zeros for the counts of `processes` processes; spawned processes can share them."""
     numbers: SharedNumbers = spawn_context().RawArray("q", len(_SLOTS) * processes)
     return numbers
 
 
 class Metrics:
-    """The counts of all processes; only one's own are written, so that no lock is needed."""
+    """The counts of all processes. Each process writes only its own counts, so that no lock is needed."""
 
     def __init__(self, numbers: SharedNumbers, process: int, processes: int) -> None:
         """Write as process number `process`, counted from 0."""
         self._numbers, self._first, self._processes = numbers, process * len(_SLOTS), processes
 
     def add(self, name: str, value: str = "", amount: int = 1) -> None:
-        """Add to one count."""
+        """Add to a counter."""
         self._numbers[self._first + _SLOTS[name, value]] += amount
 
     def put(self, name: str, amount: int) -> None:
@@ -74,9 +74,9 @@ class Metrics:
         return "".join(f"{line}\n" for line in self._lines())
 
     def _lines(self) -> Iterator[str]:
-        """Yield the lines of that text."""
-        for name, kind, told, label, values in _FAMILIES:
-            yield f"# HELP {name} {told}"
+        """Yield the lines of the text format."""
+        for name, kind, help_text, label, values in _FAMILIES:
+            yield f"# HELP {name} {help_text}"
             yield f"# TYPE {name} {kind}"
             for value in values:
                 labels = f'{{{label}="{value}"}}' if label else ""

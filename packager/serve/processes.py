@@ -1,4 +1,4 @@
-"""The server's processes: one here, or several that share a port by SO_REUSEPORT and end together."""
+"""The processes of the server: this one, or several that share a port with SO_REUSEPORT and end together."""
 
 import os
 import signal
@@ -23,12 +23,12 @@ from packager.serve.shard_cache import ReleaseListing
 
 _STDERR = 2
 _POLL_SECONDS = 0.2
-_END_SECONDS = 15.0  # that processes get to finish their answers
+_END_SECONDS = 15.0  # for processes to finish their answers
 
 
 @dataclass(frozen=True)
 class ListenAddress:
-    """Where the server listens and writes. address: of this machine; port: 0 for any free one."""
+    """Where the server listens and writes its log. address: one of this machine; port: 0 for any free port."""
 
     address: str
     port: int
@@ -38,10 +38,10 @@ class ListenAddress:
 def serve(
     serving: ServeOptions, place: ListenAddress, *, processes: int, ready: Callable[[str, ReleaseListing], None]
 ) -> ServeReport:
-    """Serve until SIGTERM or SIGINT and return what was sent.
+    """Serve until SIGTERM or SIGINT, and return the report.
 
-    ready: called with the URL and what is published once requests are answered. Raises InputError
-    where nothing is published or the address is none of ours, IncompleteError where a process dies.
+    ready: called with the URL and the published shards when the server answers requests. Raises InputError
+    if nothing is published or the address cannot be used, IncompleteError if a process dies.
     """
     numbers = shared_numbers(processes)
     counts = Metrics(numbers, 0, processes)
@@ -66,7 +66,7 @@ def serve(
 
 
 def _bound(place: ListenAddress, *, shared: bool) -> socket.socket:
-    """Return a socket bound to a place; shared: others of our processes may bind to it too. Raises InputError."""
+    """Return a bound socket. shared: our other processes can bind to the same port. Raises InputError."""
     try:
         found = socket.getaddrinfo(place.address or None, place.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
             0
@@ -84,7 +84,7 @@ def _bound(place: ListenAddress, *, shared: bool) -> socket.socket:
         where = f"{display_text(place.address)}:{place.port}"
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
-            where, f"cannot be listened at ({reason})", "name an address of this machine, and a free port"
+            where, f"cannot listen here ({reason})", "use an address of this machine and a free port"
         ) from error
     return bound
 
@@ -110,7 +110,7 @@ def _log(place: ListenAddress) -> AccessLog:
 def _run_several(
     serving: ServeOptions, place: ListenAddress, numbers: SharedNumbers, processes: int, ready: Callable[[], None]
 ) -> None:
-    """Serve by several processes until a signal; where one dies, all end. Raises IncompleteError then."""
+    """Serve with several processes until a signal. If one dies, all end. Raises IncompleteError then."""
     asked: list[int] = []
     pipes: list[Connection] = []
     running: list[SpawnProcess] = []
@@ -118,7 +118,7 @@ def _run_several(
         number: signal.signal(number, lambda got, _: asked.append(got)) for number in (signal.SIGINT, signal.SIGTERM)
     }
     if place.log is not None:
-        old[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # in processes that start, too
+        old[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # inherited by new processes
     context = spawn_context()
     try:
         for number in range(processes):
@@ -137,7 +137,7 @@ def _run_several(
         while not asked and not wait([each.sentinel for each in running], _POLL_SECONDS):
             pass
         if not asked:
-            raise IncompleteError("serve", "one of its processes died", "run the command again")
+            raise IncompleteError("serve", "a server process died", "run the command again")
     finally:
         _end(running)
         for number, handler in old.items():
@@ -145,27 +145,27 @@ def _run_several(
 
 
 def _send(running: list[SpawnProcess], number: int) -> None:
-    """Send a signal to the processes that run."""
+    """Send a signal to all running processes."""
     for each in running:
         if each.pid is not None and each.is_alive():
             os.kill(each.pid, number)
 
 
 def _wait_for(pipe: Connection, asked: list[int]) -> None:
-    """Wait until a process listens. Raises the error that it ended with, IncompleteError where it died."""
+    """Wait until a process listens. Raises the error that the process reports, IncompleteError if it died."""
     while not asked:
         if pipe.poll(_POLL_SECONDS):
             try:
-                said = pipe.recv()
+                message = pipe.recv()
             except EOFError:
-                raise IncompleteError("serve", "one of its processes died", "run the command again") from None
-            if isinstance(said, PackagerError):
-                raise said
+                raise IncompleteError("serve", "a server process died", "run the command again") from None
+            if isinstance(message, PackagerError):
+                raise message
             return
 
 
 def _end(running: list[SpawnProcess]) -> None:
-    """End the processes in order, and those that do not at once."""
+    """Terminate the processes, and kill those that do not end in time."""
     for each in running:
         each.terminate()
     until = time.monotonic() + _END_SECONDS
@@ -177,7 +177,7 @@ def _end(running: list[SpawnProcess]) -> None:
 
 
 def _work(serving: ServeOptions, place: ListenAddress, counts: Metrics, pipe: Connection) -> None:
-    """Serve in a process of its own. Ctrl-C is the parent's to handle, and its death is ours."""
+    """Serve in a child process. The parent handles Ctrl-C. If the parent dies, this process ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
@@ -188,7 +188,7 @@ def _work(serving: ServeOptions, place: ListenAddress, counts: Metrics, pipe: Co
 
 
 def _die_with_parent() -> None:
-    """End this process when its parent is gone."""
+    """End this process when its parent has ended."""
     parent = parent_process()
     if parent is not None:
         wait([parent.sentinel])

@@ -1,10 +1,10 @@
-"""What is answered to a request: the site's files, shards' ranges, the counts; and what is refused.
+"""Answers to requests: files of the site, ranges of shards, metrics, and errors.
 
-/                     the site: site.folder
-/shards/NAME.tar      a shard (BEP 19), whether its tar is there or not
+/                     the site (site.folder)
+/shards/NAME.tar      a shard (BEP 19), whether or not it has a tar
 /shards/NAME/PATH     a file of a shard that is kept as files
-/shards/NAME/.pad/N   N zeros: a pad file of its torrent (BEP 47)
-/metrics              the counts, as Prometheus reads them
+/shards/NAME/.pad/N   a pad file of a torrent: N zeros (BEP 47)
+/metrics              metrics for Prometheus
 """
 
 import asyncio
@@ -37,21 +37,21 @@ from packager.serve.shard_cache import ListedShard, ShardCache, WithheldError
 from packager.serve.site_files import SHARDS, BadPathError, FolderError
 
 _TAR = "application/x-tar"
-_BYTES = "application/octet-stream"  # whatever a member is, no browser runs it
+_BYTES = "application/octet-stream"  # a browser must not run a member
 _METRICS = "text/plain; version=0.0.4; charset=utf-8"
 _WORDS = {
-    400: "not a request that can be understood",
-    404: "nothing has this name",
-    405: "only GET and HEAD are answered",
-    412: "it is another file by now",
-    301: "a folder, whose name ends in a slash",
-    416: "no such range of this file",
-    451: "these bytes were withdrawn by their publisher",
-    500: "this cannot be read; the log says why",
-    503: "these bytes are not available now; the log says why",
-    505: "only HTTP/1.0 and HTTP/1.1 are answered",
+    400: "the request cannot be understood",
+    404: "not found",
+    405: "only GET and HEAD are allowed",
+    412: "the file has changed",
+    301: "this is a folder; add a slash to its name",
+    416: "the file has no such range",
+    451: "the publisher has withdrawn these bytes",
+    500: "this cannot be read; the server's log says why",
+    503: "these bytes are not available now; the server's log says why",
+    505: "only HTTP/1.0 and HTTP/1.1 are supported",
 }
-_LATER = "60"  # seconds
+_RETRY_AFTER = "60"  # seconds
 _CORK = getattr(socket, "TCP_CORK", None)
 What: TypeAlias = Literal["site", "shard"]
 Opened = TypeVar("Opened", bound=Body)
@@ -59,26 +59,26 @@ Opened = TypeVar("Opened", bound=Body)
 
 @dataclass(frozen=True)
 class Resource:
-    """What a request's path names, by what is known before a byte of it is opened."""
+    """The file that a request asks for, as far as it is known before it is opened."""
 
     size: int
     tag: str
     content_type: str
-    what: What  # the counts' word for it
+    what: What  # the label in the metrics
 
 
 class RequestHandler:
-    """Answers requests of one process."""
+    """The request handler of one process."""
 
     def __init__(
-        self, site: Path, shelf: ShardCache, counts: Metrics, log: AccessLog, threads: Mapping[What, Executor]
+        self, site: Path, cache: ShardCache, counts: Metrics, log: AccessLog, threads: Mapping[What, Executor]
     ) -> None:
-        """Answer from these; the site's files and the shards are read by threads of their own: a shard may be slow."""
-        self._site, self._shelf, self._counts, self._log, self._threads = site, shelf, counts, log, threads
+        """Site files and shards are read by separate threads, because a shard may be slow."""
+        self._site, self._cache, self._counts, self._log, self._threads = site, cache, counts, log, threads
         self._under_way: set[_Answer] = set()
 
     def cut_stalled(self, seconds: float) -> None:
-        """Cut the answers of whose bytes their clients took none for so long. Called again and again to see that."""
+        """Cut answers whose client has received nothing for `seconds`. Call this regularly."""
         now = asyncio.get_running_loop().time()
         for answer in self._under_way:
             if answer.stalled(now) > seconds:
@@ -86,7 +86,7 @@ class RequestHandler:
                 answer.cut()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request, write its line, and return what was sent."""
+        """Answer one request, log it, and return the response."""
         answer = _Answer(request)
         self._counts.add("packager_answers")
         self._under_way.add(answer)
@@ -113,7 +113,7 @@ class RequestHandler:
         return answer.response
 
     def _finish(self, answer: "_Answer") -> None:
-        """Count and write what was answered."""
+        """Count and log an answer."""
         status = answer.response.status
         self._counts.add("packager_requests_total", str(status))
         request = answer.request
@@ -127,7 +127,7 @@ class RequestHandler:
         )
 
     async def _answer(self, answer: "_Answer") -> None:
-        """Find what is asked for and send it."""
+        """Find the requested resource and send it."""
         request = answer.request
         if request.version.major != 1:  # RFC 9110 15.6.6
             await self._say(answer, 505)
@@ -141,7 +141,7 @@ class RequestHandler:
             return
         listed = None
         if len(names) > 1 and names[0] == SHARDS:
-            listed = self._shelf.listing.shards.get(names[1].decode("utf-8", "replace"))
+            listed = self._cache.listing.shards.get(names[1].decode("utf-8", "replace"))
         if listed is not None and listed.withheld is not None and not listed.withheld.partly:
             raise WithheldError
         pad = site_files.pad_size(names)
@@ -152,7 +152,7 @@ class RequestHandler:
         elif listed is not None and listed.container == "folder":
             path = b"/".join(names[2:]).decode("utf-8", "replace")
             run = asyncio.get_running_loop().run_in_executor
-            start, size = await run(self._threads["shard"], self._shelf.place, listed, path)
+            start, size = await run(self._threads["shard"], self._cache.place, listed, path)
             await self._send_shard(answer, listed, Resource(size, listed.tag, _BYTES, "shard"), start)
         elif listed is not None and len(names) == 2:
             await self._send_shard(answer, listed, Resource(listed.size, listed.tag, _TAR, "shard"))
@@ -160,42 +160,42 @@ class RequestHandler:
             await self._send_site_file(answer, names)
 
     async def _send_shard(self, answer: "_Answer", listed: ListedShard, file: Resource, start: int = 0) -> None:
-        """Send a shard, or ranges of it; or its one file that begins at `start` of its stream.
+        """Send a shard, ranges of it, or its file that begins at `start` of the stream.
 
-        The head of an answer is sent only if the first bytes of the body are available, for HEAD as for GET.
+        The response headers are sent only if the first bytes of the body are available, for HEAD as for GET.
         """
-        wish = evaluate_request(answer.request.method, answer.request.headers, file.size, file.tag)
-        if wish.status not in (200, 206) and listed.withheld is None:
-            await self._send_head(answer, wish, file)
+        plan = evaluate_request(answer.request.method, answer.request.headers, file.size, file.tag)
+        if plan.status not in (200, 206) and listed.withheld is None:
+            await self._send_head(answer, plan, file)
             return
-        ranges = tuple((start + first, start + stop) for first, stop in wish.ranges or ((0, file.size),))
-        body = self._shelf.body_at_hand(listed, ranges)
+        ranges = tuple((start + first, start + stop) for first, stop in plan.ranges or ((0, file.size),))
+        body = self._cache.body_at_hand(listed, ranges)
         if body is None:
-            body = await self._opened("shard", lambda: self._shelf.body(listed, ranges))
-        await self._send_opened(answer, wish, file, body, start)
+            body = await self._opened("shard", lambda: self._cache.body(listed, ranges))
+        await self._send_opened(answer, plan, file, body, start)
 
     async def _send_opened(
-        self, answer: "_Answer", wish: ResponsePlan, file: Resource, body: Body, start: int = 0
+        self, answer: "_Answer", plan: ResponsePlan, file: Resource, body: Body, start: int = 0
     ) -> None:
-        """Send what is asked for of an open file, and close it."""
+        """Send the requested bytes of an open file, and close it."""
         try:
-            if answer.request.method == "HEAD" or wish.status not in (200, 206):
-                await self._send_head(answer, wish, file)
+            if answer.request.method == "HEAD" or plan.status not in (200, 206):
+                await self._send_head(answer, plan, file)
             else:
-                await self._send(answer, wish, file, body, start)
+                await self._send(answer, plan, file, body, start)
         finally:
             body.close()
 
     async def _send_pad(self, answer: "_Answer", listed: ListedShard, size: int) -> None:
-        """Send a pad file of a shard that is kept as files: zeros, which no file has. Raises FileNotFoundError."""
+        """Send a pad file (zeros) of a shard that is kept as files. Raises FileNotFoundError if it is too large."""
         if size > listed.piece_length:
             raise FileNotFoundError
         file = Resource(size, f'"pad-{size}"', _BYTES, "shard")
-        wish = evaluate_request(answer.request.method, answer.request.headers, file.size, file.tag)
-        await self._send_opened(answer, wish, file, ZeroBody(size))
+        plan = evaluate_request(answer.request.method, answer.request.headers, file.size, file.tag)
+        await self._send_opened(answer, plan, file, ZeroBody(size))
 
     async def _send_site_file(self, answer: "_Answer", names: list[bytes]) -> None:
-        """Send a file of the site, or ranges of it."""
+        """Send a site file, or ranges of it."""
         try:
             body = await self._opened("site", lambda: site_files.open_site_file(self._site, names))
         except FolderError:
@@ -203,36 +203,36 @@ class RequestHandler:
             await self._say(answer, 301, {"Location": f"./{name}/"})
             return
         file = Resource(body.size, site_files.entity_tag(body), site_files.content_type(names[-1]), "site")
-        wish = evaluate_request(answer.request.method, answer.request.headers, file.size, file.tag)
-        await self._send_opened(answer, wish, file, body)
+        plan = evaluate_request(answer.request.method, answer.request.headers, file.size, file.tag)
+        await self._send_opened(answer, plan, file, body)
 
-    async def _send_head(self, answer: "_Answer", wish: ResponsePlan, file: Resource) -> None:
-        """Send an answer that has none of the file's bytes."""
+    async def _send_head(self, answer: "_Answer", plan: ResponsePlan, file: Resource) -> None:
+        """Send an answer without a body from the file."""
         headers = {"ETag": file.tag, "Accept-Ranges": "bytes"}
-        if wish.status == 200:
+        if plan.status == 200:
             headers |= {"Content-Length": str(file.size), "Content-Type": file.content_type}
             await answer.begin(200, headers)
-        elif wish.status == 304:
+        elif plan.status == 304:
             await answer.begin(304, headers)
-        elif wish.status == 416:
+        elif plan.status == 416:
             await self._say(answer, 416, headers | {"Content-Range": f"bytes */{file.size}"})
         else:
-            await self._say(answer, wish.status, headers)
+            await self._say(answer, plan.status, headers)
 
-    async def _send(self, answer: "_Answer", wish: ResponsePlan, file: Resource, body: Body, at: int = 0) -> None:
-        """Send a file, a range of it, or several. at: where it begins in the body."""
+    async def _send(self, answer: "_Answer", plan: ResponsePlan, file: Resource, body: Body, at: int = 0) -> None:
+        """Send a file, or one or several ranges of it. at: where the file begins in the body."""
         headers = {"ETag": file.tag, "Accept-Ranges": "bytes", "Content-Type": file.content_type}
-        ranges: Sequence[Range] = wish.ranges or ((0, file.size),)
+        ranges: Sequence[Range] = plan.ranges or ((0, file.size),)
         heads = [b""] * (len(ranges) + 1)
-        if len(wish.ranges) == 1:
+        if len(plan.ranges) == 1:
             headers["Content-Range"] = range_header.content_range(ranges[0], file.size)
-        elif wish.ranges:
+        elif plan.ranges:
             boundary = secrets.token_hex(16)
             heads = range_header.part_heads(ranges, file.size, file.content_type, boundary)
             headers["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
         length = sum(map(len, heads)) + sum(stop - start for start, stop in ranges)
         answer.hold_back(wanted=True)
-        await answer.begin(wish.status, headers | {"Content-Length": str(length)})
+        await answer.begin(plan.status, headers | {"Content-Length": str(length)})
 
         def sent(size: int) -> None:
             answer.sent += size
@@ -243,19 +243,19 @@ class RequestHandler:
             if head:
                 await answer.response.write(head)
             await connection.send(answer.response, body.parts(at + start, at + stop))
-            self._counts.add("packager_ranges_total", amount=wish.status == 206)
+            self._counts.add("packager_ranges_total", amount=plan.status == 206)
         if heads[-1]:
             await answer.response.write(heads[-1])
 
     async def _fail(self, answer: "_Answer", status: int) -> None:
-        """Say that bytes cannot be given, or cut the connection where others of them are on their way."""
+        """Answer with an error; if the headers were sent already, cut the connection."""
         if answer.response.prepared:
             answer.cut()
         else:
-            await self._say(answer, status, {"Retry-After": _LATER} if status == 503 else {})
+            await self._say(answer, status, {"Retry-After": _RETRY_AFTER} if status == 503 else {})
 
     async def _say(self, answer: "_Answer", status: int, headers: dict[str, str] | None = None) -> None:
-        """Send a status and what it means."""
+        """Send a status and its explanation."""
         await self._send_text(answer, status, _WORDS.get(status, "") + "\n", "text/plain; charset=utf-8", headers)
 
     async def _send_text(
@@ -269,7 +269,7 @@ class RequestHandler:
             await answer.response.write(data)
 
     async def _opened(self, what: What, opening: Callable[[], Opened]) -> Opened:
-        """Return what a thread opens; where the client leaves meanwhile it is closed."""
+        """Open a body in a thread, and return it. If the client leaves meanwhile, the body is closed."""
         future = asyncio.get_running_loop().run_in_executor(self._threads[what], opening)
         try:
             return await asyncio.shield(future)
@@ -279,18 +279,18 @@ class RequestHandler:
 
 
 class _Answer:
-    """One answer while it is sent. sent: bytes of its body."""
+    """One answer while it is sent. sent: bytes of the body so far."""
 
     def __init__(self, request: web.BaseRequest) -> None:
         self.request = request
         self.response = web.StreamResponse()
         self.sent = 0
         self._socket: socket.socket | None = request.get_extra_info("socket")
-        self._seen: tuple[int, int] | None = None  # bytes sent, and of these, bytes that the client has not taken
+        self._seen: tuple[int, int] | None = None  # bytes sent, and of these, not yet received
         self._seen_at = 0.0
 
     def stalled(self, now: float) -> float:
-        """Return for how many seconds the client took nothing, as far as was seen; 0 where nothing waits for it."""
+        """Return for how many seconds the client has received nothing; 0 if nothing is waiting to be sent."""
         left = 0
         if self._socket is not None:
             with contextlib.suppress(OSError):
@@ -300,20 +300,20 @@ class _Answer:
         return now - self._seen_at
 
     def hold_back(self, *, wanted: bool) -> None:
-        """Have the system gather the head and the body's parts into full packets, or send what it has now (Linux)."""
+        """Let the system collect headers and body into full packets, or send what it has now (Linux)."""
         if _CORK is not None and self._socket is not None:
-            with contextlib.suppress(OSError):  # closed
+            with contextlib.suppress(OSError):  # the connection is closed
                 self._socket.setsockopt(socket.IPPROTO_TCP, _CORK, int(wanted))
 
     async def begin(self, status: int, headers: dict[str, str]) -> None:
-        """Send the head."""
+        """Send the status and the headers."""
         self.response = web.StreamResponse(status=status, headers=headers)
         self.response.headers["Server"] = "archive-packager"
         self.response.headers["X-Content-Type-Options"] = "nosniff"
         await self.response.prepare(self.request)
 
     def cut(self) -> None:
-        """End the connection before the body is whole, so that no client takes it for whole."""
+        """Abort the connection, so that the client does not take a partial body for a complete one."""
         self.response.force_close()
         if self.request.transport is not None:
             self.request.transport.abort()

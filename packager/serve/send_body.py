@@ -1,4 +1,4 @@
-"""Bodies on their way into a connection: files are read by threads, and sent by the system where that can be."""
+"""Sends bodies: threads read the files, and the system's sendfile sends them if possible."""
 
 import asyncio
 import os
@@ -12,20 +12,20 @@ from packager.engine.files.range_readers import UnreadableError
 from packager.paths import display_text
 from packager.units import KIB
 
-_WRITTEN_AT_ONCE = 256 * KIB  # bytes from memory in one step
+_WRITTEN_AT_ONCE = 256 * KIB
 
 
 class SendingConnection:
-    """Where one answer's body goes. sent: called with the bytes of each step."""
+    """The connection of one answer."""
 
     def __init__(self, request: web.BaseRequest, threads: Executor, sent: Callable[[int], None]) -> None:
-        """Send to whom a request came from; `threads` do what takes long."""
+        """Send to the client of a request. threads: for slow work; sent: called with the size of each step."""
         self._request, self._threads, self._sent = request, threads, sent
 
     async def send(self, response: web.StreamResponse, steps: Iterator[Step]) -> None:
         """Send a body's parts.
 
-        Raises Unreadable where a file is not what it should be, ConnectionError where the client is gone.
+        Raises UnreadableError if a file cannot be read or has changed, ConnectionError if the client has left.
         """
         making: asyncio.Future[Step | None] | None = None
         try:
@@ -43,7 +43,7 @@ class SendingConnection:
         finally:
             if making is None or making.done():
                 _close(steps)
-            else:  # cancelled while a thread was at work
+            else:  # cancelled while a thread was working
                 making.add_done_callback(lambda done: _close_after(done, steps))
 
     async def _write(self, response: web.StreamResponse, data: bytes) -> None:
@@ -55,7 +55,7 @@ class SendingConnection:
             self._sent(len(step))
 
     async def _send_slice(self, response: web.StreamResponse, part: FileChunk) -> None:
-        """Send bytes of an open file without reading them, where the system can."""
+        """Send bytes of an open file, with sendfile if possible."""
         outgoing = await self._flushed()
         try:
             left = await self._send_file(outgoing, part)
@@ -66,20 +66,20 @@ class SendingConnection:
             await self._write(response, await loop.run_in_executor(self._threads, left.read))
 
     async def _flushed(self) -> int:
-        """Wait until the system has all that was written, and return a descriptor of the connection, to be closed.
+        """Wait until the write buffer is empty, and return a copy of the connection's descriptor; the caller closes it.
 
-        It is ours alone: asyncio's own sendfile leaves a connection that is cut meanwhile in a broken state.
+        asyncio's own sendfile is not used, because it breaks the state of a connection that is cut meanwhile.
         """
         transport = self._request.transport
         if transport is not None and transport.get_write_buffer_size():
-            transport.set_write_buffer_limits(high=0)  # so that the writer waits until nothing is left
+            transport.set_write_buffer_limits(high=0)  # so that drain() waits for an empty buffer
             await self._request.writer.drain()
         if transport is None or transport.is_closing():
-            raise ConnectionResetError("the client is gone")
+            raise ConnectionResetError("the client has left")
         return os.dup(transport.get_extra_info("socket").fileno())
 
     async def _send_file(self, outgoing: int, part: FileChunk) -> FileChunk | None:
-        """Send a slice; return what is left of it where the file's system cannot send it."""
+        """Send a chunk; return the rest of it if the file system does not support sendfile."""
         at = part.start
         while at < part.stop:
             try:
@@ -99,7 +99,7 @@ class SendingConnection:
 
 
 async def _writable(outgoing: int) -> None:
-    """Wait until a connection takes bytes."""
+    """Wait until a connection can be written to."""
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
     loop.add_writer(outgoing, lambda: None if ready.done() else ready.set_result(None))
@@ -110,13 +110,13 @@ async def _writable(outgoing: int) -> None:
 
 
 def _close_after(done: "asyncio.Future[Step | None]", steps: Iterator[Step]) -> None:
-    """Close a generator that a thread has left."""
+    """Close a generator after a thread has finished with it."""
     if not done.cancelled():
         done.exception()
     _close(steps)
 
 
 def _close(steps: Iterator[Step]) -> None:
-    """Close a generator and give back the file that it holds."""
+    """Close a generator, and with it the file that it has open."""
     if isinstance(steps, Generator):
         steps.close()

@@ -1,7 +1,7 @@
-"""The published shards, each as a body to send: its tar if that is as it was written, else what proves to be right.
+"""The published shards as bodies to send. If a shard's tar is missing or changed, other verified bytes are sent.
 
-What is published is read from the site's release.json, again whenever that changes. Layouts are held within a
-bound of bytes, those that were asked for last.
+The list of shards comes from the site's release.json, which is read again when it changes. The most recently used
+layouts stay in memory, up to a limit of bytes.
 """
 
 import os
@@ -44,23 +44,23 @@ from packager.serve.metrics import Metrics
 from packager.serve.verified_body import VerifiedBody, VerifiedPieces
 from packager.units import MIB
 
-_MEMBER = 350  # bytes of memory that a member takes
-_FILES = 512  # that stay open when nobody reads them
-_AHEAD = 32 * MIB  # bytes that are read ahead of a store, for all answers together
+_MEMBER = 350  # bytes of memory for each member
+_FILES = 512  # stay open between uses
+_AHEAD = 32 * MIB  # read ahead from a store, for all answers together
 _PATHS = pa.schema([MEMBERS.field("path")])
-_LOOK_SECONDS = 1.0  # between two looks for a tar that was not there
+_LOOK_SECONDS = 1.0  # between two checks for a missing tar
 
 
 class WithheldError(Exception):
-    """A shard, or a range of it, is not handed out: 451. Never reaches a user."""
+    """A shard, or a range of it, is withheld: 451. Users never see this error."""
 
 
 @dataclass(frozen=True)
 class ListedShard:
-    """A shard that the release lists. tag: its entity tag, in quotes. export: its phase, if that is the catalogue.
+    """A shard in the release. tag: its entity tag, in quotes. export: its phase, if that is a catalogue phase.
 
-    withheld: why nothing of it is handed out, or not all; None: all may be. table: SHA-256 of its members table.
-    piece_length: in bytes; no pad file of it is longer.
+    withheld: why some or all of it is withheld; None: nothing is. table: SHA-256 of its members table.
+    piece_length: in bytes; pad files are at most this long.
     """
 
     container: Container
@@ -75,10 +75,10 @@ class ListedShard:
 
 @dataclass(frozen=True)
 class ReleaseListing:
-    """What a release.json says, and what was withdrawn since.
+    """The shards in release.json, and what was withdrawn since.
 
-    shards: by the tar's file name; withdrawn: ids of records that the release withdrew; partly: names of shards of
-    which only some members are handed out.
+    shards: by the tar's file name; withdrawn: ids of withdrawn records; partly: names of shards with some members
+    withheld.
     """
 
     stamp: tuple[FileStamp, FileStamp | None] | None = None  # of release.json and withdrawals.json
@@ -87,16 +87,16 @@ class ReleaseListing:
     partly: frozenset[ShardName] = frozenset()
 
     def withdraws_as(self, other: "ReleaseListing") -> bool:
-        """Return whether two listings withhold the same members of the shards that are served."""
+        """Return whether two listings withhold the same members."""
         return (self.withdrawn, self.partly) == (other.withdrawn, other.partly)
 
 
 @dataclass(frozen=True)
 class _Allowed:
-    """The members of a shard that are handed out while others are withheld: numbers, and [start, end) of their data.
+    """The members of a shard that may be sent while others are withheld: numbers, and [start, end) of their data.
 
-    Only members with data, in the order of their starts. Everything else (headers, tag files, manifests) may name a
-    withdrawn record.
+    Ranges are sorted and leave out empty members. Everything else (headers, tag files, manifests) may contain the
+    name of a withdrawn record.
     """
 
     members: frozenset[int]
@@ -105,30 +105,30 @@ class _Allowed:
 
     def contains(self, start: int, stop: int) -> bool:
         """Return whether bytes [start, stop) are within the data of one of the members."""
-        if start == stop:  # an empty file, whose path was checked
+        if start == stop:  # an empty file; its path was checked
             return True
         number = int(np.searchsorted(self.starts, start, "right")) - 1
         return number >= 0 and stop <= int(self.ends[number])
 
 
 @dataclass(frozen=True)
-class _Held:
-    """A shard in memory. allowed: the only data that is sent; None: every byte. hashes: only if pieces are checked."""
+class _LoadedShard:
+    """A shard in memory. allowed: the data that may be sent, None for all; hashes: only if pieces are checked."""
 
     tar: VirtualTar
     allowed: _Allowed | None
     hashes: PieceHashes | None
-    times: FileStamp | None  # of the file of its sources' times
+    source_times: FileStamp | None  # stamp of the file that lists them
 
     @property
-    def weight(self) -> int:
-        """About the bytes of memory that it takes."""
+    def memory(self) -> int:
+        """Estimated bytes of memory."""
         hashes = len(self.hashes.layer) + len(self.hashes.pieces) if self.hashes else 0
         return _MEMBER * len(self.tar.layout.offsets) + hashes
 
 
 class ShardCache:
-    """The shards of one project. Its methods may be called by many threads."""
+    """The shards of one project, for use by many threads."""
 
     def __init__(
         self,
@@ -140,52 +140,52 @@ class ShardCache:
         check_pieces: bool,
         warn: Callable[[str], None],
     ) -> None:
-        """Hold layouts in `memory` bytes, and one at least. check_pieces: send no byte before its piece was hashed.
+        """Keep layouts in `memory` bytes, but at least one layout. check_pieces: verify every piece before it is sent.
 
-        pieces: those that were hashed. warn: called once for each tar that is not as it was written.
+        pieces: pieces that were verified. warn: called once for each tar that was changed after it was written.
         """
-        self._workspace, self._counts, self._memory = project, counts, memory
+        self._project, self._counts, self._memory = project, counts, memory
         self._pieces, self._check_pieces, self._warn = pieces, check_pieces, warn
-        self._notes: dict[ShardName, TarStamp | None] = {}
-        self._changed: set[ShardName] = set()  # tars that were warned of
-        self._files, self._room = OpenFileCache(_FILES), MemoryLimit(_AHEAD)
-        self._without_tar: dict[ShardName, float] = {}  # when its tar was looked for in vain, seconds
+        self._stamps: dict[ShardName, TarStamp | None] = {}
+        self._changed: set[ShardName] = set()  # tars with a warning
+        self._files, self._read_ahead = OpenFileCache(_FILES), MemoryLimit(_AHEAD)
+        self._missing_tars: dict[ShardName, float] = {}  # time of the last check, seconds
         self._listing = ReleaseListing()
-        self._held: OrderedDict[ShardName, _Held] = OrderedDict()
-        self._weight = 0
+        self._loaded: OrderedDict[ShardName, _LoadedShard] = OrderedDict()
+        self._memory_used = 0
         self._lock, self._opening = threading.Lock(), threading.Lock()
 
     @property
     def listing(self) -> ReleaseListing:
-        """What was published when that was last looked at."""
+        """The published shards as of the last refresh."""
         return self._listing
 
     def refresh(self) -> None:
-        """Read release.json and withdrawals.json again if one is another.
+        """Read release.json and withdrawals.json again if one of them changed.
 
-        Raises InputError, IncompleteError where they cannot be read.
+        Raises InputError or IncompleteError if they cannot be read.
         """
-        path = self._workspace.site / RELEASE
+        path = self._project.site / RELEASE
         try:
-            stamp = FileStamp.of(os.stat(path)), FileStamp.at(self._workspace.withdrawals)
+            stamp = FileStamp.of(os.stat(path)), FileStamp.at(self._project.withdrawals)
         except OSError:
-            if self._listing.shards:  # a site that is being moved: what was published stays so
+            if self._listing.shards:  # the site is being replaced: keep the old list
                 return
             raise
-        self._drop_touched()
+        self._drop_changed()
         if stamp == self._listing.stamp:
             return
         release = read_local_release(path)
-        hand_out = SharingRule(release, waiting=waiting_shards(release, read_withdrawals(self._workspace)))
-        own = release.catalogue_phases
+        rule = SharingRule(release, waiting=waiting_shards(release, read_withdrawals(self._project)))
+        catalogue_phases = release.catalogue_phases
         shards = {
             shard.file: ListedShard(
                 shard.container,
                 shard.name,
                 shard.size,
                 f'"{shard.pieces_root or shard.infohash_v2 or shard.infohash_v1}"',
-                shard.phase if shard.phase in own else None,
-                hand_out.withheld(shard.name),
+                shard.phase if shard.phase in catalogue_phases else None,
+                rule.withheld(shard.name),
                 shard.members_table.sha256,
                 shard.piece_length,
             )
@@ -195,43 +195,43 @@ class ShardCache:
         listing = ReleaseListing(stamp, shards, frozenset(each.id for each in release.in_force), partly)
         with self._lock:
             if not listing.withdraws_as(self._listing):
-                self._held.clear()
-                self._weight = 0
+                self._loaded.clear()
+                self._memory_used = 0
             self._listing = listing
 
-    def _drop_touched(self) -> None:
-        """Let go of shards whose sources were compared again and have other times now."""
+    def _drop_changed(self) -> None:
+        """Drop shards whose recorded source times have changed."""
         with self._lock:
-            for name, held in [*self._held.items()]:
-                if held.times != FileStamp.at(self._workspace.source_times(name)):
-                    self._weight -= self._held.pop(name).weight
+            for name, loaded in [*self._loaded.items()]:
+                if loaded.source_times != FileStamp.at(self._project.source_times(name)):
+                    self._memory_used -= self._loaded.pop(name).memory
 
     def body_at_hand(self, listed: ListedShard, ranges: tuple[tuple[int, int], ...]) -> Body | None:
-        """Return the body of a shard without a look at the disk; None where `body` must look. Raises WithheldError."""
-        looked = self._without_tar.get(listed.name, -_LOOK_SECONDS)
-        held = self._find(listed.name)
-        if held is None or self._check_pieces or time.monotonic() - looked >= _LOOK_SECONDS:
+        """Return a shard's body if that needs no disk access, else None; call `body` then. Raises WithheldError."""
+        looked = self._missing_tars.get(listed.name, -_LOOK_SECONDS)
+        loaded = self._find(listed.name)
+        if loaded is None or self._check_pieces or time.monotonic() - looked >= _LOOK_SECONDS:
             return None
-        _check_withheld(held, ranges)
-        return held.tar if len(ranges) == 1 and held.tar.is_open(*ranges[0]) else None
+        _check_withheld(loaded, ranges)
+        return loaded.tar if len(ranges) == 1 and loaded.tar.is_open(*ranges[0]) else None
 
     def body(self, listed: ListedShard, ranges: tuple[tuple[int, int], ...]) -> Body:
-        """Return the body of a shard, of which these ranges will be sent.
+        """Return a shard's body, to send these ranges from.
 
-        A tar that is not as it was written is sent only in pieces that are as published; the sources have the others.
-        Raises WithheldError if members are withheld and a range has bytes of anything but one other member, Unreadable
-        if the bytes are not available, InputError and IncompleteError if the shard's documents cannot be used.
+        If the tar was changed after it was written, each piece is verified; bad pieces come from the source files.
+        Raises WithheldError if members are withheld and a range has other bytes than those of one allowed member,
+        UnreadableError if the bytes are not available, InputError or IncompleteError for the shard's documents.
         """
         tar = self._tar(listed, ranges[0])
         try:
-            prove = self._check_pieces or (tar is not None and not self._is_as_written(listed.name, tar))
-            if tar is None or self._listing.withdrawn or self._listing.partly or prove:
-                held = self._hold(listed, prove=prove)
-                _check_withheld(held, ranges)
-                body: Body = held.tar if tar is None else tar
-                if prove and held.hashes is not None:
-                    bodies = [held.tar] if tar is None else [tar, held.tar]
-                    body = VerifiedBody(listed.name, bodies, held.hashes, self._pieces)
+            verify = self._check_pieces or (tar is not None and not self._is_as_written(listed.name, tar))
+            if tar is None or self._listing.withdrawn or self._listing.partly or verify:
+                loaded = self._load(listed, verify=verify)
+                _check_withheld(loaded, ranges)
+                body: Body = loaded.tar if tar is None else tar
+                if verify and loaded.hashes is not None:
+                    bodies = [loaded.tar] if tar is None else [tar, loaded.tar]
+                    body = VerifiedBody(listed.name, bodies, loaded.hashes, self._pieces)
             else:
                 body = tar
             for start, stop in ranges:
@@ -243,102 +243,102 @@ class ShardCache:
         return body
 
     def place(self, listed: ListedShard, path: str) -> tuple[int, int]:
-        """Return where a file of a shard that is kept as files begins in its stream, and its bytes.
+        """Return where a file of a shard that is kept as files begins in the stream, and its size in bytes.
 
-        Raises FileNotFoundError if it has no such file, WithheldError if members are withheld and it is not another
-        member, else as `body`.
+        Raises FileNotFoundError if the shard has no such file, WithheldError if members are withheld and the file is
+        not an allowed member, and the errors of `body`.
         """
-        held = self._hold(listed)
-        layout = held.tar.layout
+        loaded = self._load(listed)
+        layout = loaded.tar.layout
         if not isinstance(layout, FolderLayout) or path not in layout.places:
             raise FileNotFoundError
-        if held.allowed is not None and layout.member_numbers.get(path) not in held.allowed.members:
+        if loaded.allowed is not None and layout.member_numbers.get(path) not in loaded.allowed.members:
             raise WithheldError
         return layout.places[path]
 
     def _is_as_written(self, name: ShardName, tar: FileBody | StoredTar) -> bool:
-        """Say whether a tar has the size and times that it had when this project wrote it."""
-        if tar.note is not None and tar.note == self._notes.get(name):
+        """Return whether a tar has the size and times that it had when this project wrote it."""
+        if tar.note is not None and tar.note == self._stamps.get(name):
             return True
-        noted = self._notes[name] = read_tar_stamp(self._workspace, name)
-        if noted is not None and tar.note == noted:
+        stamp = self._stamps[name] = read_tar_stamp(self._project, name)
+        if stamp is not None and tar.note == stamp:
             self._changed.discard(name)
             return True
         if name not in self._changed:
             self._changed.add(name)
-            why = "was changed after it was written" if noted else "has no note of its size and times"
-            self._warn(f"{name}.tar {why}: each of its pieces is checked before it is sent")
+            why = "was changed after it was written" if stamp else "has no recorded size and times"
+            self._warn(f"{name}.tar {why}: each piece is verified before it is sent")
         return False
 
     def _tar(self, listed: ListedShard, first: tuple[int, int]) -> FileBody | StoredTar | None:
-        """Open a shard's tar; None where none of its size is there. first: the range that is sent first."""
+        """Open a shard's tar. Return None if it is missing or has another size. first: the range that is sent first."""
         if listed.container == "folder":
             return None
-        place = self._workspace.shards_location
+        place = self._project.shards_location
         if isinstance(place, StoreUrl):
-            if time.monotonic() - self._without_tar.get(listed.name, -_LOOK_SECONDS) < _LOOK_SECONDS:
+            if time.monotonic() - self._missing_tars.get(listed.name, -_LOOK_SECONDS) < _LOOK_SECONDS:
                 return None
-            stored = StoredTar(store_at(place), f"{listed.name}.tar", listed.size, self._room)
+            stored = StoredTar(store_at(place), f"{listed.name}.tar", listed.size, self._read_ahead)
             if stored.is_there(*first):
                 return stored
-            self._without_tar[listed.name] = time.monotonic()
+            self._missing_tars[listed.name] = time.monotonic()
             return None
         try:
-            tar = FileBody(os.path.realpath(os.fsencode(self._workspace.tar(listed.name))))
+            tar = FileBody(os.path.realpath(os.fsencode(self._project.tar(listed.name))))
             if tar.size == listed.size:
                 return tar
             tar.close()
         except UnreadableError:
             pass
-        self._without_tar[listed.name] = time.monotonic()
+        self._missing_tars[listed.name] = time.monotonic()
         return None
 
-    def _hold(self, listed: ListedShard, *, prove: bool = False) -> _Held:
-        """Return a shard's layout, prove: with its hashes, from memory, or read it; one is read at a time."""
-        found = self._find(listed.name, prove=prove)
+    def _load(self, listed: ListedShard, *, verify: bool = False) -> _LoadedShard:
+        """Return a shard from memory, or read it; one shard is read at a time. verify: with its hashes."""
+        found = self._find(listed.name, verify=verify)
         if found is not None:
             return found
         with self._opening:
-            found = self._find(listed.name, prove=prove)
+            found = self._find(listed.name, verify=verify)
             if found is None:
                 listing = self._listing
-                found = self._open(listed, listing, prove=prove)
+                found = self._open(listed, listing, verify=verify)
                 self._counts.add("packager_shards_opened_total")
                 self._keep(listed.name, found, listing)
         return found
 
-    def _find(self, name: ShardName, *, prove: bool = False) -> _Held | None:
-        """Return a shard that is in memory, prove: if its hashes are, too."""
+    def _find(self, name: ShardName, *, verify: bool = False) -> _LoadedShard | None:
+        """Return a shard from memory, or None. verify: only if its hashes are in memory too."""
         with self._lock:
-            found = self._held.get(name)
-            if found is None or (prove and found.hashes is None):
+            found = self._loaded.get(name)
+            if found is None or (verify and found.hashes is None):
                 return None
-            self._held.move_to_end(name)
+            self._loaded.move_to_end(name)
             return found
 
-    def _open(self, listed: ListedShard, listing: ReleaseListing, *, prove: bool) -> _Held:
-        """Read a shard's documents. listing: says what was withdrawn."""
-        times = FileStamp.at(self._workspace.source_times(listed.name))
+    def _open(self, listed: ListedShard, listing: ReleaseListing, *, verify: bool) -> _LoadedShard:
+        """Read a shard's documents. listing: for the withdrawn records."""
+        times = FileStamp.at(self._project.source_times(listed.name))
         export = listed.export
-        source = self._workspace.source_location if export is None else self._workspace.export(export)
-        tar = open_virtual(self._workspace, listed.name, source, self._files, self._room)
+        source = self._project.source_location if export is None else self._project.export(export)
+        tar = open_virtual(self._project, listed.name, source, self._files, self._read_ahead)
         allowed = self._allowed(listed, listing, tar.layout)
         hashes = None
-        if prove:
-            torrent = self._workspace.packed(listed.name) / f"{listed.name}.torrent"
+        if verify:
+            torrent = self._project.packed(listed.name) / f"{listed.name}.torrent"
             if isinstance(tar.layout, FolderLayout):
                 hashes = folder_pieces(tar.layout, open_folder_torrent(torrent).metainfo, torrent)
             else:
                 hashes = open_shard_torrent(torrent).pieces
-        return _Held(tar, allowed, hashes, times)
+        return _LoadedShard(tar, allowed, hashes, times)
 
     def _allowed(self, listed: ListedShard, listing: ReleaseListing, layout: Layout) -> _Allowed | None:
-        """Return the members of a shard that are handed out; None: the shard has none that is withheld."""
+        """Return the members of a shard that may be sent; None if no member is withheld."""
         members, partly = layout.members, listed.name in listing.partly
-        gone = pc.is_in(members["id"], pa.array(sorted(listing.withdrawn), pa.string()))
+        is_withheld = pc.is_in(members["id"], pa.array(sorted(listing.withdrawn), pa.string()))
         if partly:
-            gone = pc.or_(gone, pc.invert(pc.is_in(members["path"], self._published_paths(listed))))
-        withheld = gone.to_numpy(zero_copy_only=False)
+            is_withheld = pc.or_(is_withheld, pc.invert(pc.is_in(members["path"], self._published_paths(listed))))
+        withheld = is_withheld.to_numpy(zero_copy_only=False)
         if not partly and not withheld.any():
             return None
         numbers = np.flatnonzero(~withheld)
@@ -348,24 +348,24 @@ class ShardCache:
         return _Allowed(frozenset(numbers.tolist()), starts, starts + layout.sizes[filled])
 
     def _published_paths(self, listed: ListedShard) -> pa.Array:
-        """Return the paths of the members that the published table still lists."""
-        table = self._workspace.listed_table(listed.name, listed.table)
+        """Return the paths of the members in the published table."""
+        table = self._project.listed_table(listed.name, listed.table)
         return parquet.read_rows(table, 0, parquet.count_rows(table), _PATHS)["path"].combine_chunks()
 
-    def _keep(self, name: ShardName, held: _Held, listing: ReleaseListing) -> None:
-        """Hold a shard, and let go of those that were not asked for longest; one of an old release is not held."""
+    def _keep(self, name: ShardName, loaded: _LoadedShard, listing: ReleaseListing) -> None:
+        """Keep a shard in memory unless its release is old, and drop the shards that were unused longest."""
         with self._lock:
             if not listing.withdraws_as(self._listing):
                 return
-            if name in self._held:
-                self._weight -= self._held.pop(name).weight
-            self._held[name] = held
-            self._weight += held.weight
-            while self._weight > self._memory and len(self._held) > 1:
-                self._weight -= self._held.popitem(last=False)[1].weight
+            if name in self._loaded:
+                self._memory_used -= self._loaded.pop(name).memory
+            self._loaded[name] = loaded
+            self._memory_used += loaded.memory
+            while self._memory_used > self._memory and len(self._loaded) > 1:
+                self._memory_used -= self._loaded.popitem(last=False)[1].memory
 
 
-def _check_withheld(held: _Held, ranges: tuple[tuple[int, int], ...]) -> None:
-    """Raise WithheldError if a range has bytes that are not handed out."""
-    if held.allowed is not None and not all(held.allowed.contains(start, stop) for start, stop in ranges):
+def _check_withheld(loaded: _LoadedShard, ranges: tuple[tuple[int, int], ...]) -> None:
+    """Raise WithheldError if a range has withheld bytes."""
+    if loaded.allowed is not None and not all(loaded.allowed.contains(start, stop) for start, stop in ranges):
         raise WithheldError

@@ -1,4 +1,4 @@
-"""The site's files by the path of a request: nothing outside its folder, nothing hidden, no link followed."""
+"""Finds the site's file for a request's path. Hidden files are not served and links are not followed."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from packager.engine.files.range_readers import UnreadableError
 
 INDEX = b"index.html"
 SHARDS = b"shards"
-_PLAIN = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+", re.ASCII)  # what shards and nearly all pages are called
+_PLAIN = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+", re.ASCII)  # shards and nearly all pages
 _ABSOLUTE = re.compile(r"https?://[^/?#]+(?=[/?#]|$)", re.ASCII | re.IGNORECASE)
 _TEXT = "text/plain; charset=utf-8"
 _TYPES = {
@@ -36,20 +36,20 @@ _TYPES = {
 
 
 class BadPathError(Exception):
-    """A request's target is no path: 400. Never reaches a user."""
+    """A request's target is not a path: 400. Users never see this error."""
 
 
 class FolderError(Exception):
-    """A request's path names a folder and does not end in "/": 301. Never reaches a user."""
+    """A request's path names a folder and does not end in "/": 301. Users never see this error."""
 
 
 def names_of(target: str) -> list[bytes]:
-    """Return the names of a request's path, decoded once (RFC 3986, 2.1); the last is empty where it ends in "/".
+    """Return the names of a request's path, decoded once (RFC 3986, 2.1). If it ends in "/", the last one is empty.
 
-    The target may be a complete address, as a proxy sends it (RFC 9112, 3.2.2); it is answered for any host.
+    The target may be a complete URL, as proxies send it (RFC 9112, 3.2.2); its host is ignored.
 
-    Raises BadPathError for a target that is no absolute path, a bad escape, and an escaped "/" or NUL;
-    FileNotFoundError for a name that no file here has: "..", hidden, with a control character or backslash.
+    Raises BadPathError for a target that is not an absolute path, a bad escape, and an escaped "/" or NUL;
+    FileNotFoundError for names that are never served: "..", hidden, with a control character or backslash.
     """
     path = _ABSOLUTE.sub("", target, count=1).partition("?")[0] or "/"
     if _PLAIN.fullmatch(path):
@@ -70,21 +70,21 @@ def names_of(target: str) -> list[bytes]:
 
 
 def pad_size(names: list[bytes]) -> int | None:
-    """Return the bytes of the pad file shards/NAME/.pad/SIZE (BEP 47) that a path names; None if it names none."""
+    """Return the size of the pad file that shards/NAME/.pad/SIZE names (BEP 47); None for any other path."""
     if len(names) != 4 or names[0] != SHARDS or names[2] != b".pad":
         return None
     return int(names[3]) if re.fullmatch(rb"[1-9][0-9]{0,11}", names[3]) else None
 
 
 def _is_refused(name: bytes) -> bool:
-    """Say whether no file that is shown has this name."""
+    """Return whether a name is never served."""
     return name.startswith(b".") or b"\\" in name or any(code < 0x20 or code == 0x7F for code in name)
 
 
 def open_site_file(site: Path, names: list[bytes]) -> FileBody:
-    """Open the file of the site with these names; a folder's is its index.html.
+    """Open the site's file at this path; for a folder, its index.html.
 
-    Raises FileNotFoundError where there is none, FolderError for a folder that was not asked for as such.
+    Raises FileNotFoundError if there is none, FolderError for a folder without a "/" at the end.
     """
     *folders, last = names
     place = os.fsencode(site)
@@ -105,7 +105,7 @@ def open_site_file(site: Path, names: list[bytes]) -> FileBody:
 
 
 def _mode(place: bytes) -> int:
-    """Return what a path is, links not followed. Raises FileNotFoundError."""
+    """Return a path's mode, without following links. Raises FileNotFoundError."""
     try:
         return os.lstat(place).st_mode
     except (OSError, ValueError) as error:
@@ -113,10 +113,10 @@ def _mode(place: bytes) -> int:
 
 
 def content_type(name: bytes) -> str:
-    """Return the Content-Type of a file by its name's ending."""
+    """Return the Content-Type for a file name."""
     return _TYPES.get(os.path.splitext(name or INDEX)[1].lower(), "application/octet-stream")
 
 
 def entity_tag(file: FileBody) -> str:
-    """Return what tells this file's contents from others under its name (RFC 9110, 8.8.3)."""
+    """Return an entity tag, which changes with the file's content (RFC 9110, 8.8.3)."""
     return f'"{"-".join(f"{each:x}" for each in file.stamp)}"'

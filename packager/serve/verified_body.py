@@ -1,4 +1,4 @@
-"""A body of which no byte is sent before its piece was hashed and found as published."""
+"""A body that verifies each piece before it is sent."""
 
 import threading
 from collections import OrderedDict
@@ -10,27 +10,27 @@ from packager.engine.files.range_readers import UnreadableError
 from packager.model import ShardName
 from packager.units import MIB
 
-_STEP = MIB  # bytes sent at once; nothing more of a piece is held for a slow client
-_AT_ONCE = 2  # pieces that are read and hashed at a time
+_STEP = MIB  # bytes sent at once, so that a slow client keeps no complete piece in memory
+_AT_ONCE = 2  # pieces that are read and hashed in parallel
 
 
 class VerifiedPieces:
-    """Pieces found right, the last that were asked for, within a bound of bytes; for many threads."""
+    """The most recently used verified pieces, up to a limit of bytes, for use by many threads."""
 
     def __init__(self, bound: int) -> None:
-        """Hold at most `bound` bytes, and one piece at least."""
-        self._bound, self._held = bound, 0
+        """Keep at most `bound` bytes, but at least one piece."""
+        self._bound, self._size = bound, 0
         self._pieces: OrderedDict[tuple[ShardName, int], bytes] = OrderedDict()
         self._lock, self._readers = threading.Lock(), threading.BoundedSemaphore(_AT_ONCE)
 
     def at_once(self, piece_length: int) -> int:
-        """Return how many pieces are checked before the head of an answer: they are still held when they are sent."""
+        """Return how many pieces to check before an answer starts, so that they are still in memory when sent."""
         return max(1, self._bound // 2 // piece_length)
 
     def get(self, name: ShardName, number: int, bodies: Sequence[Body], hashes: PieceHashes) -> bytes:
-        """Return the bytes of a piece of a shard, from the first body that has them as published.
+        """Return a piece of a shard from the first body in which it is right.
 
-        Raises Unreadable if none has.
+        Raises UnreadableError if it is right in none.
         """
         key = (name, number)
         with self._lock:
@@ -44,17 +44,17 @@ class VerifiedPieces:
         return data
 
     def _keep(self, key: tuple[ShardName, int], data: bytes) -> None:
-        """Hold a piece, and drop those that were not asked for longest."""
+        """Keep a piece, and drop the pieces that were unused longest."""
         if key in self._pieces:
             return
         self._pieces[key] = data
-        self._held += len(data)
-        while self._held > self._bound and len(self._pieces) > 1:
-            self._held -= len(self._pieces.popitem(last=False)[1])
+        self._size += len(data)
+        while self._size > self._bound and len(self._pieces) > 1:
+            self._size -= len(self._pieces.popitem(last=False)[1])
 
 
 def _right(name: ShardName, number: int, bodies: Sequence[Body], hashes: PieceHashes) -> bytes:
-    """Read a piece from the first body that has it as published. Raises Unreadable."""
+    """Read a piece from the first body in which it is right. Raises UnreadableError."""
     start, stop = hashes.span(number)
     for body in bodies:
         try:
@@ -65,30 +65,30 @@ def _right(name: ShardName, number: int, bodies: Sequence[Body], hashes: PieceHa
             continue
         if hashes.is_right(number, data):
             return data
-    raise UnreadableError(name, f"piece {number} (bytes {start} to {stop}) is not what was published")
+    raise UnreadableError(name, f"piece {number} (bytes {start} to {stop}) does not match its published hash")
 
 
 class VerifiedBody:
-    """A shard's body, piece by piece as published, from whichever of several bodies has it so."""
+    """A shard's body, of which each piece comes from the first of several bodies in which it is right."""
 
     def __init__(self, name: ShardName, bodies: Sequence[Body], hashes: PieceHashes, pieces: VerifiedPieces) -> None:
-        """Check what `bodies` give by `hashes`, the first of them first, and keep what was right in `pieces`."""
+        """Read from `bodies` in this order, verify with `hashes`, and keep verified pieces in `pieces`."""
         self._name, self._bodies, self._hashes, self._pieces = name, bodies, hashes, pieces
 
     @property
     def size(self) -> int:
-        """Its bytes."""
+        """The size in bytes."""
         return self._bodies[0].size
 
     def check(self, start: int, stop: int) -> None:
-        """Raise Unreadable if one of the first pieces of a range is not as published; later ones are seen later."""
+        """Raise UnreadableError if one of the first pieces of a range is bad; `parts` checks the later ones."""
         if len(self._bodies) == 1:
             self._bodies[0].check(start, stop)
         for number in self._hashes.touched(start, stop)[: self._pieces.at_once(self._hashes.piece_length)]:
             self._pieces.get(self._name, number, self._bodies, self._hashes)
 
     def parts(self, start: int, stop: int) -> Iterator[Step]:
-        """Yield bytes [start, stop). Raises Unreadable naming the piece that is not as published."""
+        """Yield bytes [start, stop). Raises UnreadableError, which names the bad piece."""
         while start < stop:
             number = start // self._hashes.piece_length
             first, end = self._hashes.span(number)

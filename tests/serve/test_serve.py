@@ -248,7 +248,7 @@ def test_what_is_not_published_or_cannot_be_listened_at_is_told(
         for options in ((), ("--workers", "2")):
             ran = real.run(capsys, "serve", "--listen", f"127.0.0.1:{port}", *options)
             assert ran.code == 2
-            assert "cannot be listened at (Address already in use)" in ran.err
+            assert "cannot listen here (Address already in use)" in ran.err
     assert main(["serve", "--listen", "8000"]) == 2
     assert '--listen: "8000" is not [HOST]:PORT' in capsys.readouterr().err
     assert os.path.exists(real.root / "shards")

@@ -86,7 +86,7 @@ def test_ranges_of_a_source_that_changed_are_503_the_log_names_it_and_others_are
     path = f"/shards/{NAME}"
     for headers in (ranged(second), ranged(second + SIZE - 1000), ranged(second - 10), {}):
         status, _, body = served.get(path, headers)
-        assert (status, body) == (503, b"these bytes are not available now; the log says why\n")
+        assert (status, body) == (503, b"these bytes are not available now; the server's log says why\n")
     assert served.get(path, ranged(third))[::2] == (206, tar[third : third + 1000])
     assert served.get(path, {"Range": f"bytes=0-{second - 1}"})[::2] == (206, tar[:second])
     assert served.get(path, {"Range": f"bytes=0-9,{second}-{second}"})[0] == 503
@@ -196,7 +196,7 @@ def test_a_tar_that_was_changed_gives_no_wrong_byte_whatever_became_of_its_time(
             assert (status, headers["Retry-After"], headers.get("ETag")) == (503, "60", None)
         assert served.get(path, ranged(at))[0] == 503
         assert served.get(path, ranged(0))[::2] == (206, tar[:1000])  # a piece that is right
-        assert "has no note of its size and times" in served.logged()
+        assert "has no recorded size and times" in served.logged()
 
 
 @pytest.mark.parametrize("made", [os.mkfifo, Path.mkdir, lambda path: os.truncate(path.touch() or path, 1 << 30)])

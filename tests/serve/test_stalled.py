@@ -79,7 +79,7 @@ def test_the_server_looks_for_clients_that_take_nothing_again_and_again(
     looks: list[None] = []
     asked: list[float] = []
     serving = Server.__new__(Server)
-    serving._shelf = cast("Any", SimpleNamespace(refresh=lambda: looks.append(None)))
+    serving._cache = cast("Any", SimpleNamespace(refresh=lambda: looks.append(None)))
     serving._counts = Metrics(shared_numbers(1), 0, 1)
     serving._log = AccessLog(os.open(os.devnull, 1))
     monkeypatch.setattr(server, "_TICK_SECONDS", 0)
