@@ -1,1 +1,1 @@
-"""Shards given to others: seeded to a swarm."""
+"""Makes torrents of files and folders, and seeds shards."""

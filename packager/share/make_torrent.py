@@ -1,7 +1,7 @@
-"""A torrent of a file or folder where it lies: no shard, no tar, nothing copied.
+"""Makes a torrent of any file or folder, in place: nothing is packed or copied.
 
-The same files, names and options give the same bytes on every machine: the .torrent names no tool, and has
-a date only where one is given.
+The same files, names and options always make the same .torrent: it does not name a program, and has a date only
+if you set one.
 """
 
 import time
@@ -40,12 +40,12 @@ from packager.units import parse_date, timestamp
 
 
 def _web_seed(text: str, where: str) -> str:
-    """Return a web seed."""
+    """Parse the URL of a web seed."""
     return url(text, where, WEB)
 
 
 def _infohash(text: str, where: str) -> Infohash:
-    """Return a v1 infohash in hex."""
+    """Parse a v1 infohash in hex."""
     found = parse_magnet(f"{SCHEME}xt=urn:btih:{text}", where).infohash_v1
     assert found is not None
     return found
@@ -53,13 +53,13 @@ def _infohash(text: str, where: str) -> Infohash:
 
 @dataclass(frozen=True)
 class TorrentSpec:
-    """What a torrent is to be.
+    """The options of a torrent.
 
-    piece_length: None to choose. trackers: URLs by tier. date: RFC 3339.
+    piece_length: in bytes; None: by size. trackers: URLs by tier. date: RFC 3339.
     """
 
     version: TorrentVersion = option(
-        "hybrid (v1 and v2 at once), v1 or v2.",
+        "hybrid (both v1 and v2), v1 or v2.",
         "hybrid",
         "--format",
         metavar="FORMAT",
@@ -72,7 +72,7 @@ class TorrentSpec:
         parse=option_values.piece_length,
     )
     trackers: tuple[tuple[str, ...], ...] = option(
-        "A tier of trackers, separated by commas. Repeatable.",
+        "Trackers of one tier, separated by commas. Repeatable.",
         (),
         "--tracker",
         metavar="URL",
@@ -86,7 +86,7 @@ class TorrentSpec:
         parse=_web_seed,
     )
     include: tuple[str, ...] = option(
-        'Include only names like this, such as "*.flac" or "cd1/*". Repeatable.', (), "--include", metavar="PATTERN"
+        'Include only matching files, such as "*.flac" or "cd1/*". Repeatable.', (), "--include", metavar="PATTERN"
     )
     exclude: tuple[str, ...] = option("Exclude names like this. Repeatable.", (), "--exclude", metavar="PATTERN")
     name: str | None = option("The torrent's name. Default: that of PATH.")
@@ -99,29 +99,32 @@ class TorrentSpec:
     )
     private: bool = option("Clients find peers only through the trackers (BEP 27).", False)
     similar: tuple[Infohash, ...] = option(
-        "v1 infohash of a torrent that shares files (BEP 38). Repeatable.", (), metavar="INFOHASH", parse=_infohash
+        "v1 infohash of a torrent with some of the same files (BEP 38). Repeatable.",
+        (),
+        metavar="INFOHASH",
+        parse=_infohash,
     )
     collections: tuple[str, ...] = option(
-        "A name that torrents with shared files have (BEP 38). Repeatable.",
+        "A name for a group of torrents with some of the same files (BEP 38). Repeatable.",
         (),
         "--collection",
         metavar="NAME",
         parse=option_values.title,
     )
     date: str | None = option(
-        "Its date, such as 2026-11-21. Default: SOURCE_DATE_EPOCH, else no date.",
+        "Creation date, such as 2026-11-21. Default: SOURCE_DATE_EPOCH, or no date.",
         metavar="DATE",
         parse=parse_date,
     )
 
     @property
     def filter(self) -> PatternFilter:
-        """Which files it takes."""
+        """The files to include."""
         return PatternFilter(self.include, self.exclude)
 
     @property
     def extra(self) -> bencode.Dictionary:
-        """What stands in the info dictionary beside the files: BEP 27, BEP 38, and "source" as trackers use it."""
+        """More keys of the info dictionary: BEP 27, BEP 38, and "source", which some trackers use."""
         extra: bencode.Dictionary = {}
         if self.private:
             extra[b"private"] = 1
@@ -136,7 +139,7 @@ class TorrentSpec:
 
 @dataclass(frozen=True)
 class _Source:
-    """What a torrent is made of. top: the file or folder itself."""
+    """The files of a torrent. top: the file or folder."""
 
     top: Path
     name: str
@@ -145,11 +148,11 @@ class _Source:
 
     @property
     def single(self) -> bool:
-        """Whether it is one file that was named itself."""
+        """Whether the user named one file, not a folder."""
         return not self.files[0].path
 
     def contents(self, hashes: TorrentHashes) -> Contents:
-        """Return it as metainfo tells it."""
+        """Return the content for the metainfo."""
         trees = hashes.trees or [FileTree(b"", None)] * len(self.files)
         length = self.space.piece_length
         if self.single:
@@ -162,7 +165,7 @@ class _Source:
         return FolderContents(self.name, length, files, hashes.pieces)
 
     def torrent_bytes(self, wanted: TorrentSpec) -> int:
-        """Return the most bytes that the .torrent will have; files alike make it less."""
+        """Return the maximum size of the .torrent in bytes; files with the same content make it smaller."""
         files = zip(
             (file.path for file in self.files), self.space.sizes.tolist(), self.space.pads.tolist(), strict=True
         )
@@ -179,12 +182,12 @@ def make_torrent(
     processes: int,
     progress: Progress,
 ) -> TorrentReport:
-    """Hash a file or folder where it lies, write its .torrent, and return what it says.
+    """Hash a file or folder, write its .torrent, and return the report.
 
-    to: the .torrent, or a folder for it; None: NAME.torrent in the current folder. overwrite: replace what is there.
+    to: the .torrent, or a folder for it; None: NAME.torrent in the current folder. overwrite: replace the file.
     dry_run: write nothing.
-    Raises InputError for a path, name or glob that gives no torrent, and where the .torrent is there or would be
-    larger than clients load; IncompleteError for a file that cannot be read or is written to meanwhile.
+    Raises InputError for a path, name or pattern that cannot become a torrent, and if the .torrent exists or is too
+    large for clients; IncompleteError for a file that cannot be read or is changed meanwhile.
     """
     began = time.monotonic()
     name = _name(path, wanted)
@@ -244,12 +247,12 @@ def _name(path: Path, wanted: TorrentSpec) -> str:
     except UnicodeEncodeError:
         good = False
     if not good:
-        raise InputError(display_text(name), "cannot be the name of a torrent", "give another with --name")
+        raise InputError(display_text(name), "cannot be the name of a torrent", "choose another with --name")
     return name
 
 
 def _place(to: Path | None, name: str, *, overwrite: bool) -> Path:
-    """Return where the .torrent goes. Raises InputError where something is there already."""
+    """Return the path of the .torrent. Raises InputError if it exists already."""
     place = Path(f"{name}.torrent") if to is None else to / f"{name}.torrent" if to.is_dir() else to
     if place.exists() and not overwrite:
         raise InputError(
@@ -259,7 +262,7 @@ def _place(to: Path | None, name: str, *, overwrite: bool) -> Path:
 
 
 def _source(path: Path, name: str, wanted: TorrentSpec, place: Path) -> tuple[_Source, list[Issue]]:
-    """Return what the torrent is made of, and what was left out."""
+    """Return the files of the torrent, and what was left out."""
     left_out: list[Issue] = []
     if path.is_dir():
         files, left_out = find_files(path, wanted.filter, place)
@@ -267,27 +270,27 @@ def _source(path: Path, name: str, wanted: TorrentSpec, place: Path) -> tuple[_S
         files = [named_file(path)]
     sizes = [file.size for file in files]
     if not sum(sizes):
-        fix = "loosen --include and --exclude" if wanted.include or wanted.exclude else ""
-        raise InputError(display_text(str(path)), "has no byte to make a torrent of", fix)
+        fix = "change --include and --exclude" if wanted.include or wanted.exclude else ""
+        raise InputError(display_text(str(path)), "contains no data for a torrent", fix)
     for seed in wanted.web_seeds:
         if path.is_dir() and not seed.endswith("/"):
-            raise InputError("--web-seed", f'"{seed}" is no folder', f'for a folder it ends in "/": "{seed}/" (BEP 19)')
+            raise InputError("--web-seed", f'"{seed}" is not a folder', f'add "/" at the end: "{seed}/" (BEP 19)')
     length = wanted.piece_length or piece_length_of_files(sizes, wanted.version)
     space = file_offsets(sizes, length, aligned=wanted.version != "v1")
     return _Source(path, name, files, space), left_out
 
 
 def _check_size(source: _Source, wanted: TorrentSpec) -> None:
-    """Raise InputError for a .torrent that clients will not load."""
+    """Raise InputError if the .torrent is too large for clients."""
     size = source.torrent_bytes(wanted)
     if size > LOADABLE:
-        what = f"the .torrent would have {size:,} bytes, and clients load up to {LOADABLE:,}"
-        fix = "make several torrents of parts of it, or larger pieces with --piece-length"
+        what = f"the .torrent would have {size:,} bytes, but clients load at most {LOADABLE:,}"
+        fix = "make several smaller torrents, or set larger pieces with --piece-length"
         raise InputError(f"{display_text(str(source.top))}: {len(source.files):,} files", what, fix)
 
 
 def _report(source: _Source, wanted: TorrentSpec, infohashes: tuple[bytes | None, bytes | None]) -> TorrentReport:
-    """Return the facts of a torrent before it is written."""
+    """Return the report of a torrent that is not yet written."""
     v1, v2 = (Infohash(infohash.hex()) if infohash else None for infohash in infohashes)
     size = int(source.space.sizes.sum())
     return TorrentReport(

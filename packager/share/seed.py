@@ -1,7 +1,7 @@
-"""Share shards by libtorrent until told to stop. Their files are read and never written.
+"""Seeds shards with libtorrent. Their files are only read.
 
-libtorrent reads a tar in full before it shares a byte of it, and shares none that is not whole; only a tar
-that was read in full and found right in this run is shared at once. What is withheld later is shared no longer.
+libtorrent verifies each tar before it shares it, and shares only complete tars. A tar that this run has already
+verified is shared at once. A shard that is withheld later is no longer shared.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,12 +29,12 @@ from packager.paths import display_text
 from packager.progress import Progress
 from packager.share.seedable import Seedable, Seedables, verify_tars_to_seed
 
-_RULE_SECONDS = 5.0  # between two looks whether a release or a withdrawal around changed
+_RULE_SECONDS = 5.0  # between two checks for a changed release or withdrawal
 
 
 @dataclass(frozen=True)
 class SeedOptions:
-    """How shards are shared, and what says that they are right. With a client that runs, its own settings hold."""
+    """How shards are shared, and what they are verified with. A running client uses its own settings."""
 
     listen: str = option(LISTEN, DEFAULT_LISTEN)
     dht: bool = option(DHT, False)
@@ -50,14 +50,14 @@ class SeedOptions:
     key: Path | str | None = option(KEY)
     torrent: Path | None = option("The .torrent of a single tar. Default: the one of the release.", metavar="FILE")
     source: Path | None = option(
-        "The collection's folder, for the members of shards that are folders.", None, "--from", metavar="DIR"
+        "The collection's folder, with the members of shards that are folders.", None, "--from", metavar="DIR"
     )
     allow_withdrawn: bool = option("Also share shards with withdrawn records.", False)
     workers: int | None = option(WORKERS)
 
     @property
     def reach(self) -> PeerOptions:
-        """How peers are met. Raises InputError."""
+        """The options for connections to peers. Raises InputError."""
         address, port = parse_listen(self.listen)
         return PeerOptions(
             address=address,
@@ -68,7 +68,7 @@ class SeedOptions:
         )
 
     def check(self) -> None:
-        """Raise InputError for an option that a running client has in its own settings."""
+        """Raise InputError for an option that must be set in a running client itself."""
         own = {
             "--upload-limit": self.upload_limit,
             "--for": self.stop_after,
@@ -89,10 +89,10 @@ def seed(
     clock: Callable[[], float],
     progress: Progress,
 ) -> SeedReport:
-    """Share the tars that can be shared until `stop` says so, or the time is up, and return what was shared.
+    """Share tars until `stop` returns True or the time is up, and return the report.
 
-    workers: processes that read first, if options.verify asks for that. clock: seconds that only go up. Tars that
-    cannot be shared stand in the report. Raises InputError where none can.
+    workers: processes for options.verify. clock: monotonic, in seconds. The report also lists the tars that cannot
+    be shared. Raises InputError if no tar can.
     """
     found, refused = seedables.found, seedables.refused
     reach = options.reach
@@ -106,7 +106,7 @@ def seed(
         progress.note(f"{issue.where}: not shared: {issue.what}")
     if not found:
         raise seedables.nothing()
-    _warn_of_solitude(found, reach, progress)
+    _warn_if_unreachable(found, reach, progress)
     with TorrentSession(reach) as session:
         watch = SessionWatch(session, seconds=options.stop_after, clock=clock, progress=progress)
         seeds = _Seeds(session, watch, seedables, clock, progress)
@@ -115,7 +115,7 @@ def seed(
 
 
 class _Seeds:
-    """The tars that are shared. Those that libtorrent must read are added one by one."""
+    """The tars of a session. Tars that libtorrent must verify are added one by one."""
 
     def __init__(
         self,
@@ -129,12 +129,12 @@ class _Seeds:
         self._seedables, self._rule = seedables, seedables.rule
         self._added: list[Seedable] = []
         self._waiting = sorted(seedables.found, key=lambda each: not each.verified)
-        self._withheld: list[Withheld] = []  # shards that were shared, or waited for it, until the rule withheld them
+        self._withheld: list[Withheld] = []  # withheld since the start
         self._asked_at = clock() - _RULE_SECONDS
         self._uploaded = 0
 
     def run(self, stop: Callable[[], bool]) -> None:
-        """Share until `stop` says so, the time is up, or all shards are withheld."""
+        """Share until `stop` returns True, the time is up, or all shards are withheld."""
         self._progress.begin("Sharing", None)
         self._watch.run(self._step, stop)
         if not self._added and not self._waiting:
@@ -142,7 +142,7 @@ class _Seeds:
         self._progress.end()
 
     def _step(self) -> bool:
-        """Share less or more, and report what changed; return whether anything is left to share."""
+        """Stop withheld torrents, add waiting ones, and report changes; return whether any torrent is left."""
         self._stop_withheld()
         self._add()
         self._watch.look()
@@ -152,7 +152,7 @@ class _Seeds:
         return bool(self._added or self._waiting)
 
     def _stop_withheld(self) -> None:
-        """Stop the torrents of shards that are withheld by now, if it is time to ask."""
+        """Every few seconds, stop the torrents of shards that are now withheld."""
         if self._clock() - self._asked_at < _RULE_SECONDS:
             return
         self._asked_at = self._clock()
@@ -171,7 +171,7 @@ class _Seeds:
                 del self._added[number]
 
     def _add(self) -> None:
-        """Share what is proved, and the next that is not, unless one is being read."""
+        """Add all verified torrents, and one other if libtorrent is not verifying any."""
         while self._waiting and (self._waiting[0].verified or not self._watch.is_checking):
             each = self._waiting.pop(0)
             places = each.file.places if isinstance(each.file, FolderTorrent) else None
@@ -181,7 +181,7 @@ class _Seeds:
             self._watch.look()
 
     def report(self) -> SeedReport:
-        """Return what was shared."""
+        """Return the report."""
         torrents = [
             _seeded(seedable, each.state, each.uploaded, each.error)
             for seedable, each in zip(self._added, self._watch.status, strict=True)
@@ -200,16 +200,16 @@ class _Seeds:
         )
 
 
-def _warn_of_solitude(found: Sequence[Seedable], reach: PeerOptions, progress: Progress) -> None:
-    """Say where nobody will learn of a seed."""
-    alone = [each for each in found if not each.file.metainfo.trackers]
-    if alone and not reach.dht:
-        name = display_text(alone[0].file.name)
-        progress.note(f"{name} names no tracker and the DHT is off: only peers told our address will come (--dht)")
+def _warn_if_unreachable(found: Sequence[Seedable], reach: PeerOptions, progress: Progress) -> None:
+    """Warn if peers have no way to find this seed."""
+    without_tracker = [each for each in found if not each.file.metainfo.trackers]
+    if without_tracker and not reach.dht:
+        name = display_text(without_tracker[0].file.name)
+        progress.note(f"{name} has no tracker and the DHT is off, so peers cannot find it; use --dht")
 
 
 def _seeded(seedable: Seedable, state: SeedState, uploaded: int = 0, error: str = "") -> SeededTorrent:
-    """Return how one torrent was shared."""
+    """Return the report of one torrent."""
     return SeededTorrent(
         name=display_text(seedable.tar.name),
         version=seedable.file.metainfo.version,
@@ -217,5 +217,5 @@ def _seeded(seedable: Seedable, state: SeedState, uploaded: int = 0, error: str 
         verified=seedable.verified,
         evidence=seedable.evidence,
         uploaded=uploaded,
-        error=error or ("not all its pieces are right" if state == "incomplete" else ""),
+        error=error or ("some of its pieces are bad" if state == "incomplete" else ""),
     )

@@ -1,6 +1,6 @@
-"""Tars given to a client that runs already: each is read in full first, and one that is not right is not given.
+"""Adds tars to a running client, after it has verified them.
 
-A client that is given a wrong tar would write to it, since it fetches what is missing.
+Bad tars are not added, because the client would download the missing pieces and write to the tar.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,12 +26,11 @@ def seed_with_client(
     clock: Callable[[], float],
     progress: Progress,
 ) -> SeedReport:
-    """Give the client every right tar that it does not have, where it lies, and return what became of each.
+    """Verify tars, add the good ones to the client in place, and return the report.
 
-    What is withheld is not given. What the client has is not read again, so that an
-    interrupted run goes on. clock: seconds that only go up. Raises IncompleteError where the client does not
-    answer, KeyboardInterrupt where `stop` says so; what was given by then stays given. Raises InputError where
-    there is no tar to give.
+    Withheld tars are not added. Tars that the client has already are not verified again, so that an interrupted
+    run resumes. clock: monotonic, in seconds. Raises IncompleteError if the client does not answer,
+    KeyboardInterrupt if `stop` returns True (tars that were added stay), InputError if there is no tar to add.
     """
     found = seedables.found
     if not found:
@@ -44,46 +43,46 @@ def seed_with_client(
         progress.advance(size)
 
     known = set(client.held())
-    every = [(torrents[0], _handover(torrents)) for torrents in by_tar(found)]
-    new = [(each, handover) for each, handover in every if known.isdisjoint(infohashes(handover))]
-    given = {each.tar for each, _ in new}
-    handed = [_handed(each, "present") for each, _ in every if each.tar not in given]
-    not_given = list(seedables.refused)
+    every = [(torrents[0], _torrent_to_add(torrents)) for torrents in by_tar(found)]
+    new = [(each, torrent) for each, torrent in every if known.isdisjoint(infohashes(torrent))]
+    new_tars = {each.tar for each, _ in new}
+    reported = [_added_tar(each, "present") for each, _ in every if each.tar not in new_tars]
+    refused = list(seedables.refused)
     progress.begin("Checking", sum(each.file.size for each, _ in new))
-    for each, handover in new:
+    for each, torrent in new:
         bad = _misnamed(each) or fault(each, workers=workers, advance=advance)
         try:
             if bad is None:
-                handed.append(_handed(each, "added" if client.add(handover) else "present"))
+                reported.append(_added_tar(each, "added" if client.add(torrent) else "present"))
         except InputError as error:
             bad = Issue(where=display_text(str(each.tar)), what=error.advice)
         if bad is not None:
-            not_given.append(bad)
+            refused.append(bad)
             progress.note(f"{bad.where}: not given: {bad.what}")
     progress.end()
-    if given:
-        how = "shares them as they are" if client.trusts else "reads them once more before it shares them"
-        progress.note(f"each tar given was read here and found right; {client.name} {how}")
+    if new:
+        how = "shares them without another check" if client.trusts else "verifies them again before it shares them"
+        progress.note(f"all added tars were verified here; {client.name} {how}")
     return SeedReport(
         seconds=clock() - began,
         port=0,
         uploaded=0,
         peers=0,
         torrents=(),
-        refused=tuple(not_given),
+        refused=tuple(refused),
         withheld=tuple(seedables.withheld),
         client=client.name,
-        added=tuple(sorted(handed, key=lambda each: each.name)),
+        added=tuple(sorted(reported, key=lambda each: each.name)),
     )
 
 
-def _handed(each: Seedable, state: Literal["added", "present"]) -> AddedTar:
-    """Return what is reported of a tar that the client has."""
+def _added_tar(each: Seedable, state: Literal["added", "present"]) -> AddedTar:
+    """Return the report of a tar that the client has."""
     return AddedTar(name=display_text(each.tar.name), state=state, evidence=each.evidence)
 
 
-def _handover(torrents: Sequence[Seedable]) -> TorrentToAdd:
-    """Return a tar as a client is given it: it is saved where it lies."""
+def _torrent_to_add(torrents: Sequence[Seedable]) -> TorrentToAdd:
+    """Return the torrent to add for a tar. Its save path is the tar's folder."""
     first, *twins = torrents
     return TorrentToAdd(
         name=first.file.name.removesuffix(".tar"),
@@ -97,15 +96,13 @@ def _handover(torrents: Sequence[Seedable]) -> TorrentToAdd:
 
 
 def _misnamed(each: Seedable) -> Issue | None:
-    """Return that a client would look for the tar under another name, and fetch it there, if so."""
+    """Return an issue if a client would look for the data elsewhere and download it there; else None."""
     if isinstance(each.file, FolderTorrent) and each.file.places:
-        what = (
-            "its members do not lie in it, and a client looks for them there; share it with: packager seed --from DIR"
-        )
+        what = "a client needs the members in this folder, but they are elsewhere; use: packager seed --from DIR"
         return Issue(where=display_text(str(each.tar)), what=what)
     if each.tar.name == each.file.name:
         return None
     return Issue(
         where=display_text(str(each.tar)),
-        what=f'its torrent calls it "{display_text(each.file.name)}"; rename it, or link it so',
+        what=f'its torrent calls it "{display_text(each.file.name)}"; rename it, or make a link with this name',
     )

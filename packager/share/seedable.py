@@ -1,6 +1,6 @@
-"""Which shards of the given paths can be shared: their tars, their torrents, and whether they are right.
+"""Finds the shards that can be shared, with their torrents.
 
-Nothing is shared that is not of the published size; with a full check, nothing that is not right.
+A tar is refused if its size is wrong or, after a complete check, if it has bad pieces.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +30,7 @@ from packager.units import count_of
 class Seedable:
     """A tar, or a shard's folder, and a torrent of it.
 
-    evidence: what says that the torrent is right. verified: the tar was read in full in this run, and found right.
+    evidence: why the torrent can be trusted. verified: the tar was read completely in this run, and is right.
     """
 
     tar: Path
@@ -41,9 +41,9 @@ class Seedable:
 
 @dataclass(frozen=True)
 class Seedables:
-    """What was found: to be shared; not shared since it is not right, and why; withheld by the rule for handing out.
+    """Shards that can be shared, shards that are bad, and withheld shards.
 
-    rule: says later which of them are withheld by then.
+    rule: decides later whether one of them is withheld by then.
     """
 
     found: Sequence[Seedable]
@@ -52,39 +52,39 @@ class Seedables:
     rule: TarSharingRule
 
     def nothing(self) -> InputError:
-        """Return the error that says why nothing can be shared."""
+        """Return an error with the reason why nothing can be shared."""
         if self.refused:
             what, _, fix = self.refused[0].what.partition("; ")
             return InputError(self.refused[0].where, what, fix)
         if not self.withheld:
-            return InputError("PATH", "none is given", "name a tar, a shard's folder, or a folder of them")
+            return InputError("PATH", "none is given", "name a tar, a shard's folder, or a folder that contains them")
         first = self.withheld[0]
         return InputError(first.name, first.reason, first.fix)
 
 
 def find_seedable(
     paths: Sequence[Path],
-    hand_outs: ShareableFiles,
+    shareable: ShareableFiles,
     *,
     release: OpenedRelease | None,
     torrent: Path | None,
     source: Path | None = None,
     allow_withdrawn: bool = False,
 ) -> Seedables:
-    """Return what can be shared of tars, shards' folders and folders of both, and what cannot and why, by sizes alone.
+    """Return which shards can be shared, by their sizes, and why the others cannot.
 
-    hand_outs: says what is withheld; with allow_withdrawn what is withdrawn is shared all the same. source: the
-    collection's folder, where members of shards that are kept as files may lie. torrent: of the one
-    tar or folder given; otherwise each tar's is found with its documents, and beside it the
-    v1 torrent of the same bytes, where there is one. Raises InputError for a path that is not there.
+    paths: tars, shards' folders, or folders that contain them. shareable: decides what is withheld; allow_withdrawn:
+    share withdrawn shards too. source: the collection's folder, for members of shards that are kept as files.
+    torrent: for a single tar or folder; by default, the torrent and its v1 twin are found with the shard's documents.
+    Raises InputError for a path that does not exist.
     """
     tars = tars_of(paths)
     if torrent is not None and len(tars) != 1:
-        raise InputError("--torrent", f"is of one tar, and {count_of(len(tars), 'tar')} are given")
+        raise InputError("--torrent", f"is for one tar, but {count_of(len(tars), 'tar')} are given")
     found: list[Seedable] = []
     refused: list[Issue] = []
     withheld: list[Withheld] = []
-    rule = TarSharingRule(hand_outs, allow_withdrawn=allow_withdrawn)
+    rule = TarSharingRule(shareable, allow_withdrawn=allow_withdrawn)
     for tar in tars:
         torrents: list[Seedable] = []
         documents = bad = None
@@ -109,20 +109,20 @@ def find_seedable(
 
 
 def _hashes(torrents: Sequence[Seedable]) -> frozenset[str]:
-    """Return the infohashes of a tar's torrents, and its pieces root, in hex."""
-    told = [each.file.metainfo for each in torrents]
-    roots = [each.files[0].pieces_root for each in told if len(each.files) == 1]
-    digests = [digest for each in told for digest in (each.infohash_v1, each.infohash_v2)]
+    """Return the infohashes of a tar's torrents and its pieces root, in hex."""
+    metainfos = [each.file.metainfo for each in torrents]
+    roots = [each.files[0].pieces_root for each in metainfos if len(each.files) == 1]
+    digests = [digest for each in metainfos for digest in (each.infohash_v1, each.infohash_v2)]
     return frozenset(digest.hex() for digest in (*digests, *roots) if digest is not None)
 
 
 def verify_tars_to_seed(
     found: Sequence[Seedable], *, workers: int, stop: Callable[[], bool], progress: Progress
 ) -> tuple[list[Seedable], list[Issue]]:
-    """Read every tar in full, once, and return what was found right and what is refused.
+    """Read every tar completely, and return the good tars and the issues of the bad ones.
 
-    A second torrent of a tar is proved with it only where its hashes are the first one's. Raises
-    KeyboardInterrupt where `stop` says so: nothing is shared yet.
+    A second torrent of a tar counts as verified only if it has the same hashes as the first. Raises KeyboardInterrupt
+    if `stop` returns True.
     """
 
     def advance(size: int) -> None:
@@ -143,7 +143,7 @@ def verify_tars_to_seed(
 
 
 def by_tar(found: Sequence[Seedable]) -> list[list[Seedable]]:
-    """Return the torrents of each tar, the release's own first."""
+    """Return the torrents of each tar. The release's torrent comes before its twin."""
     tars: dict[Path, list[Seedable]] = {}
     for each in found:
         tars.setdefault(each.tar, []).append(each)
@@ -151,9 +151,9 @@ def by_tar(found: Sequence[Seedable]) -> list[list[Seedable]]:
 
 
 def fault(each: Seedable, *, workers: int, advance: Advance) -> Issue | None:
-    """Read a tar in full, and return what is wrong with it; None where it is right.
+    """Read a tar completely, and return the issue if it has bad pieces, else None.
 
-    advance: called with bytes as they are read.
+    advance: called with the number of bytes that were read.
     """
     pieces = each.file.pieces
     ranges = partial(each.file.ranges, each.tar)
@@ -162,7 +162,7 @@ def fault(each: Seedable, *, workers: int, advance: Advance) -> Issue | None:
 
 
 def _same_hashes(one: ShardTorrent, other: ShardTorrent) -> bool:
-    """Say whether two torrents have the same v1 pieces of a file; one is the same as itself."""
+    """Return whether two torrents are the same or have the same v1 pieces."""
     if one is other:
         return True
     same = (one.metainfo.piece_length, one.metainfo.pieces) == (other.metainfo.piece_length, other.metainfo.pieces)
@@ -170,22 +170,22 @@ def _same_hashes(one: ShardTorrent, other: ShardTorrent) -> bool:
 
 
 def _bad(tar: Path, count: int) -> Issue:
-    """Return what is said of a tar with bad pieces."""
+    """Return the issue of a tar with bad pieces."""
     where = display_text(str(tar))
     return Issue(where=where, what=f"{count_of(count, 'bad piece')}; repair it with: packager repair {where}")
 
 
 def tars_of(paths: Sequence[Path]) -> list[Path]:
-    """Return the tars at some paths, each once. Raises InputError for a path that is not there."""
+    """Return the tars at some paths, each once. Raises InputError for a path that does not exist."""
     return list(dict.fromkeys(tar for path in paths for tar in _tars(path)))
 
 
 def _tars(path: Path) -> Iterator[Path]:
-    """Yield a tar, or the tars of a folder in the order of their names."""
+    """Yield a tar, or the tars and shards' folders of a folder, by name."""
     if not path.is_dir() or is_shards_folder(path):
         if not path.exists():
             check_finished(path)
-            raise InputError(display_text(str(path)), "not found", "give a shard's tar, or a folder of tars")
+            raise InputError(display_text(str(path)), "not found", "name a shard's tar, or a folder of tars")
         yield path
         return
     tars = sorted(tar for tar in path.glob("*.tar") if not tar.name.startswith("."))
@@ -193,12 +193,12 @@ def _tars(path: Path) -> Iterator[Path]:
     if not tars:
         for part in sorted(path.glob("*.tar.*")):
             check_finished(part)
-        raise InputError(display_text(str(path)), "holds no tar", "give the folder where the tars lie")
+        raise InputError(display_text(str(path)), "contains no tar", "name the folder that contains the tars")
     yield from tars
 
 
 def _one(tar: Path, torrent: Path, documents: ShardFiles | None, source: Path | None) -> Seedable:
-    """Return a tar with a torrent of one file of its size, or a folder with one of files that are all there.
+    """Return a tar or folder with its torrent, if all files exist with the right sizes.
 
     Raises InputError.
     """

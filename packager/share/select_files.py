@@ -1,4 +1,4 @@
-"""Which files of a folder go into a torrent: by patterns, in BEP 52's order. No link is followed, no file is read."""
+"""Selects the files of a folder for a torrent, by patterns. Links are not followed, and no file is read."""
 
 import os
 import stat
@@ -16,22 +16,22 @@ from packager.paths import display_text
 
 @dataclass(frozen=True, slots=True)
 class SelectedFile:
-    """A regular file. path: "/"-separated below the folder, "" for a file that was named itself."""
+    """A regular file. path: separated by "/", below the folder; "" for a file that the user named."""
 
     path: str
     stamp: FileStamp
 
     @property
     def size(self) -> int:
-        """Its bytes."""
+        """The size in bytes."""
         return self.stamp.size
 
 
 def find_files(folder: Path, chosen: PatternFilter, own: Path) -> tuple[list[SelectedFile], list[Issue]]:
-    """Return the files below a folder that a torrent takes, in its order, and what was left out and why.
+    """Return the selected files below a folder, in the order of BEP 52, and what was left out and why.
 
-    own: what will be written, which is no part of it. Raises InputError for a name that is not UTF-8,
-    IncompleteError for a folder that cannot be read. Memory: all of them.
+    own: the .torrent that will be written, which is left out. Raises InputError for a name that is not UTF-8,
+    IncompleteError for a folder that cannot be read.
     """
     found: list[SelectedFile] = []
     left_out: list[Issue] = []
@@ -46,7 +46,7 @@ def find_files(folder: Path, chosen: PatternFilter, own: Path) -> tuple[list[Sel
             if stat.S_ISDIR(status.st_mode):
                 folders.append(path)
             elif not stat.S_ISREG(status.st_mode):
-                what = "a symbolic link, not followed" if stat.S_ISLNK(status.st_mode) else "no regular file"
+                what = "a symbolic link, not followed" if stat.S_ISLNK(status.st_mode) else "not a regular file"
                 left_out.append(Issue(where=display_text(path), what=what))
             elif chosen.includes(path):
                 _check_name(path)
@@ -56,27 +56,27 @@ def find_files(folder: Path, chosen: PatternFilter, own: Path) -> tuple[list[Sel
 
 
 def _entries(folder: Path, inner: str) -> list[os.DirEntry[str]]:
-    """Return what one folder holds."""
+    """Return the entries of a folder."""
     try:
         with os.scandir(folder / inner) as listing:
             return list(listing)
     except OSError as error:
         raise from_os_error(
-            error, display_text(str(folder / inner)), "fix its permissions, or leave it out: --exclude"
+            error, display_text(str(folder / inner)), "fix its permissions, or leave it out with --exclude"
         ) from error
 
 
 def _check_name(path: str) -> None:
-    """Raise InputError for a name that is not UTF-8, which BEP 3 and BEP 52 want."""
+    """Raise InputError for a name that is not UTF-8, as BEP 3 and BEP 52 require."""
     try:
         path.encode()
     except UnicodeEncodeError:
-        what = "its name is not UTF-8, as a torrent's must be"
-        raise InputError(display_text(path), what, "rename it, or leave it out: --exclude") from None
+        what = "the name is not UTF-8, as torrents require"
+        raise InputError(display_text(path), what, "rename it, or leave it out with --exclude") from None
 
 
 def named_file(path: Path) -> SelectedFile:
-    """Return a file that was named itself. Raises InputError where it is no regular file, or its name is not UTF-8."""
+    """Return a file that the user named. Raises InputError if it is not a regular file or its name is not UTF-8."""
     _check_name(path.name)
     try:
         status = os.stat(path)
@@ -90,7 +90,7 @@ def named_file(path: Path) -> SelectedFile:
 
 
 def check_unchanged(top: Path, files: Sequence[SelectedFile]) -> None:
-    """Raise IncompleteError naming the first file whose size or modification time is not what it was."""
+    """Raise IncompleteError for the first file that has another size or modification time than before."""
     for file in files:
         place = top / file.path if file.path else top
         try:

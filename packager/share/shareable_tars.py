@@ -1,4 +1,4 @@
-"""Which tars may be shared: the rule for handing out, asked for each tar, and again while it is shared."""
+"""Decides which tars may be shared, at the start and again while they are shared."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from packager.errors import InputError
 
 @dataclass(frozen=True)
 class KnownTar:
-    """What the rule is asked about: a tar's places, name, hashes and size (HandOuts.withheld), and its manifest."""
+    """A tar's paths, name, hashes and size, as `ShareableFiles.withheld` needs them, and its manifest."""
 
     places: tuple[Path, ...]
     name: str
@@ -25,24 +25,24 @@ class KnownTar:
 class TarSharingRule:
     """The rule for the tars of one run."""
 
-    def __init__(self, hand_outs: ShareableFiles, *, allow_withdrawn: bool) -> None:
-        """Ask `hand_outs`. allow_withdrawn: withhold nothing because it was withdrawn."""
-        self._hand_outs, self._allow_withdrawn = hand_outs, allow_withdrawn
+    def __init__(self, shareable: ShareableFiles, *, allow_withdrawn: bool) -> None:
+        """shareable: decides what is withheld. allow_withdrawn: withdrawn shards may be shared."""
+        self._shareable, self._allow_withdrawn = shareable, allow_withdrawn
         self._known: dict[Path, KnownTar] = {}
-        self._is_due = False  # the last try failed
+        self._is_due = False  # the last check failed
 
     def withheld(self, tar: Path, known: KnownTar) -> Withheld | None:
-        """Return why a tar is not shared; None: it may be. Raises InputError for a broken document."""
+        """Return why a tar is withheld; None if it is not. Raises InputError for a broken document."""
         self._known[tar] = known
         return self._ask(known)
 
     def ask_again(self, tars: Iterable[Path]) -> dict[Path, Withheld]:
-        """Return which of some tars, all asked about before, are withheld now, and why.
+        """Return which of some known tars are withheld now, and why.
 
-        Reads nothing unless a release, a plan or a withdrawal changed since. Raises PackagerError or
-        OSError for a document that is broken or not readable; the next call asks again.
+        Reads nothing unless a release, plan or withdrawal has changed. Raises PackagerError or OSError for a document
+        that is broken or cannot be read; the next call tries again.
         """
-        self._is_due = self._hand_outs.refresh() or self._is_due
+        self._is_due = self._shareable.refresh() or self._is_due
         if not self._is_due:
             return {}
         found = {tar: why for tar in dict.fromkeys(tars) if (why := self._ask(self._known[tar])) is not None}
@@ -50,15 +50,15 @@ class TarSharingRule:
         return found
 
     def _ask(self, known: KnownTar) -> Withheld | None:
-        """Ask the releases, projects and mirrors around a tar, then its manifest."""
-        why = self._hand_outs.withheld(known.places, known.name, *known.hashes, size=known.size)
+        """Check the releases, projects and mirrors near a tar, then its manifest."""
+        why = self._shareable.withheld(known.places, known.name, *known.hashes, size=known.size)
         if why is None and known.manifest is not None:
             why = _by_manifest(known.manifest)
         return None if why is not None and self._allow_withdrawn and why.cause == "withdrawn" else why
 
 
 def _by_manifest(path: Path) -> Withheld | None:
-    """Return why a shard is withheld, by its manifest; None: it is not, or the manifest is gone or of another kind."""
+    """Return why a shard's manifest withholds it; None if it does not, or the manifest cannot be read."""
     try:
         return sharing_rule_of(read_manifest(path))
     except InputError:

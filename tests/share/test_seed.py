@@ -154,7 +154,7 @@ def test_a_tar_of_another_size_is_not_shared_and_the_others_are(project: Project
     printed = capsys.readouterr()
     assert f"not shared: {first}: has" in printed.out
     assert f"packager repair {first}" in printed.out
-    assert "only peers told our address will come" in printed.err
+    assert "so peers cannot find it" in printed.err
     with pytest.raises(InputError, match="packager repair"):
         api.seed([first], replace(LOCAL, stop_after=0))
 
@@ -217,8 +217,8 @@ def test_each_torrent_says_what_vouches_for_it(project: Project, capsys: Capture
     ("arguments", "sentence"),
     [
         (["/nowhere"], "not found"),
-        (["."], "holds no tar"),
-        (["SHARDS", "--torrent", "x.torrent"], "is of one tar, and"),
+        (["."], "contains no tar"),
+        (["SHARDS", "--torrent", "x.torrent"], "is for one tar, but"),
         (["SHARDS", "--for", "soon"], "is not a time"),
         (["SHARDS", "--listen", ":70000"], "is not [HOST]:PORT"),
         (["SHARDS", "--listen", "localhost:0"], "is not an IP address"),

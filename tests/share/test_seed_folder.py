@@ -87,7 +87,7 @@ def test_a_whole_folder_is_shared_and_one_with_a_bad_file_is_not(tmp_path: Path,
 
 def test_without_the_members_it_is_said_which_is_missing_and_how_to_name_them(tmp_path: Path, capsys: Capture) -> None:
     held = released(tmp_path / "project", capsys)
-    with pytest.raises(InputError, match=r"data/100_~\w+\.mp3 is not there with its 70000 bytes; .*--from"):
+    with pytest.raises(InputError, match=r"data/100_~\w+\.mp3 is missing or does not have 70000 bytes; .*--from"):
         api.seed([held.root / "shards"], replace(LOCAL, stop_after=0))
     (held.source / "cover.jpg").write_bytes(b"short")
     with pytest.raises(InputError, match=r"cover\.jpg"):
@@ -116,7 +116,7 @@ def test_a_whole_folder_is_given_to_a_client_and_one_without_its_members_is_not(
     assert len(list(watched.glob("*.torrent"))) == 1
     other = made(tmp_path / "other")
     report = api.seed([held.root / "shards"], api.SeedOptions(source=held.source, client=f"watch:{other}", workers=1))
-    assert ["its members do not lie in it" in refused.what for refused in report.refused] == [True]
+    assert ["a client needs the members in this folder" in refused.what for refused in report.refused] == [True]
 
 
 def on_the_web(held: Project, site: Site, tmp_path: Path) -> Path:
