@@ -9,6 +9,9 @@ from packager.cli.app import main
 Capture = pytest.CaptureFixture[str]
 # Each command with the options that it has and, after "not", names that it does not have any more.
 TABLE = """
+init
+    --name --title --licence --contact --records --url --tracker --shard-size --secret-key --overwrite --yes -y
+    not --force
 release
     --workers -w --cluster --worker-timeout --no-tars --count-seeds --allow-host --allow-unread --dry-run -n
     not --scheduler --patience --virtual --scrape --other-hosts --seed --mtimes
@@ -99,7 +102,7 @@ def test_a_command_of_before_is_unknown(command: str, capsys: Capture) -> None:
     assert command in capsys.readouterr().err
 
 
-OTHERS = ["init", "status", "plan", "inspect", "mirror follow", "mirror sync", "mirror status", "mirror prune"]
+OTHERS = ["status", "plan", "inspect", "mirror follow", "mirror sync", "mirror status", "mirror prune"]
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, *OTHERS])

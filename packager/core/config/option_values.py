@@ -155,7 +155,7 @@ def _nearest_size(written: str) -> str | None:
     """Return the size with the unit that is spelled most like the one written."""
     match = _SIZE.fullmatch(written[:80])
     folded = {unit.lower(): unit for unit in units.UNITS}
-    if match is None or match[2].lower() in folded:
+    if match is None or len(match[2]) == 1 or match[2].lower() in folded:  # a letter can mean two units
         return None
     close = nearest(match[2], folded, 0.5)
     return f"{match[1]} {folded[close]}" if close else None
