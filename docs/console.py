@@ -23,6 +23,7 @@ VARIABLE = (
     (re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z"), "DATE"),
     (re.compile(r"\bin \d+ s\b"), "in SECONDS"),
     (re.compile(r", [0-9.]+ ([KMG]i)?B/s"), ", RATE"),
+    (re.compile(r" \([0-9.]+ ([KMG]i)?B/s\)"), ""),  # of what took a second
     (re.compile(r'"\d{4}-\d{2}-\d{2}"'), '"DAY"'),
     (re.compile(r"\b\d{1,2} [A-Z][a-z]+ \d{4}\b"), "DAY"),
     (re.compile(r"\bof \d{4}-\d{2}-\d{2},"), "of DAY,"),

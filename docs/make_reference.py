@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 MADE = "<!-- Made by docs/make_reference.py: do not edit. -->\n"
 SCHEMAS = ROOT / "manifests/schema"
 STEPS = (
-    *("scan", "plan", "pack", "export", "publish", "release", "status"),
+    *("scan", "warnings", "plan", "pack", "export", "publish", "release", "status"),
     *("withdraw", "replace", "prune", "estimate"),
 )
 REPORTS = (

@@ -19,7 +19,7 @@ from text_rules import Rule, TypeTexts
 from packager import model
 from packager.core.estimates import estimate as estimates
 from packager.core.releases import lookup_index, release_lists, withdrawn_records
-from packager.core.reports import check_reports, inspection, mirror_reports, reports
+from packager.core.reports import check_reports, inspection, mirror_reports, reports, warning_kinds
 
 FOLDER = Path(__file__).parent
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -51,6 +51,7 @@ SCHEMAS: dict[str, tuple[Any, bool, bool]] = {
     "torrents": (release_lists.ListedTorrent, True, True),
     "lookup": (lookup_index.Lookup, False, False),
     "reports/scan": (reports.ScanReport, False, True),
+    "reports/warnings": (warning_kinds.WarningsReport, False, True),
     "reports/plan": (reports.PlanReport, False, True),
     "reports/pack": (reports.PackReport, False, True),
     "reports/export": (reports.ExportReport, False, True),

@@ -28,6 +28,21 @@ REPORTS: TypeTexts = {
         "where": "The path, record, shard, byte, line or field, or empty for the file as such; fit for a terminal.",
         "what": "What is wrong there, or why it was left out; fit for a terminal.",
     },
+    "WarningGroup": {
+        "kind": "Their kind: `renamed`, `skipped`, `tags` or `records`.",
+        "count": "Their number.",
+        "example": "The place of the first.",
+    },
+    "KindIssue": {
+        "where": "The path, or the row of the records file; fit for a terminal.",
+        "what": "What is to be known of it; fit for a terminal.",
+        "kind": "Its kind.",
+    },
+    "WarningsReport": {
+        "count": "All warnings.",
+        "kinds": "The warnings by kind.",
+        "warnings": "The first 1000 of each kind.",
+    },
     "ScanReport": {
         "files": "Files in the source.",
         "bytes": "Their bytes.",
@@ -36,6 +51,7 @@ REPORTS: TypeTexts = {
         "tags_read": "Files whose tags were read now; the others had not changed.",
         "kinds": "Rows of each kind.",
         "warning_count": "All warnings; .packager/warnings.jsonl has each.",
+        "warning_kinds": "The warnings by kind.",
         "unread_count": "All files and folders that could not be read; .packager/unread.jsonl names each.",
         "unread": "The first 1000 of them; the exit code is 3 where there are any.",
         "warnings": "The first 1000 of them.",

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from packager.api.releasing import release as release
     from packager.api.releasing import scan as scan
     from packager.api.releasing import status as status
+    from packager.api.releasing import warnings as warnings
     from packager.api.repairing import rebuild as rebuild
     from packager.api.repairing import repair as repair
     from packager.api.seeding import seed as seed
@@ -75,7 +76,7 @@ if TYPE_CHECKING:
 # The same names, for Python. docs/make_reference.py tells them in this order.
 _FILES = {
     "starting": "init",
-    "releasing": "scan plan publish release status keygen no_password",
+    "releasing": "scan warnings plan publish release status keygen no_password",
     "preflight": "Password",
     "packing": "pack export",
     "withdrawing": "withdraw replace prune",

@@ -1,7 +1,7 @@
 """What archivists do: from a folder to a published release, a command a function."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,12 +13,13 @@ from packager.api.preflight import Password, check_opening, check_plan, check_pr
 from packager.api.uploading import open_destination
 from packager.api.workers import WorkerOptions, as_workers, now, open_worker_pool
 from packager.catalogue import scan as catalogue_scan
-from packager.catalogue.warning_log import read_unread
+from packager.catalogue.warning_log import read_unread, read_warnings
 from packager.core.http.allowed_hosts import AllowedHosts, allowed_hosts
 from packager.core.releases import documents
 from packager.core.releases.minisign_key import PublicKey
 from packager.core.releases.release_changes import phase_dates
 from packager.core.reports.reports import (
+    PackReport,
     PlanReport,
     PublishReport,
     ReleaseReport,
@@ -26,6 +27,7 @@ from packager.core.reports.reports import (
     StatusPhase,
     StatusReport,
 )
+from packager.core.reports.warning_kinds import KINDS, WarningsReport
 from packager.engine.files import atomic_files
 from packager.engine.processes import worker_pool
 from packager.engine.project import key_files, load_project, state_files
@@ -68,6 +70,14 @@ def scan(config: AnyPath, *, workers: int | None = None, progress: Progress = SI
     _, project = load_project.load_project(as_path(config))
     with atomic_files.lock_state_folder(project.state, "scan"):
         return catalogue_scan.scan(project, workers=workers or worker_pool.available_cores(), progress=progress)
+
+
+def warnings(config: AnyPath, *, kind: str | None = None) -> WarningsReport:
+    """Return what the last scan warned of, or only one kind of it. Raises InputError for an unknown kind."""
+    if kind is not None and kind not in KINDS:
+        raise InputError("--kind", f'"{kind}" is not a kind of warning', f"the kinds are: {', '.join(KINDS)}")
+    _, project = load_project.load_project(as_path(config), inputs=False)
+    return read_warnings(project.state, kind)
 
 
 def plan(config: AnyPath, *, progress: Progress = SILENT) -> PlanReport:
@@ -134,13 +144,15 @@ def release(
     allow_unread: bool = False,
     dry_run: bool = False,
     password: Password = no_password,
+    ended: Callable[[ScanReport | PlanReport | PackReport], object] = lambda _: None,
     progress: Progress = SILENT,
 ) -> ReleaseReport:
     """Scan, plan, pack and publish; what is done is not done again.
 
     no_tars, workers, count_seeds, allow_hosts, allow_unread and password: as for pack and publish; a cluster does the
-    packing alone. dry_run: stop after the plan. Raises IncompleteError if something could not be read (before anything
-    is planned), and naming the shards that could not be packed; then nothing new is published.
+    packing alone. dry_run: stop after the plan. ended: called with the report of each step but the last, when it ends.
+    Raises IncompleteError if something could not be read (before anything is planned), and naming the shards that could
+    not be packed; then nothing new is published.
     """
     options, project = load_project.load_project(as_path(config))
     workers = as_workers(workers)
@@ -148,8 +160,10 @@ def release(
     with lock_project(project.state, "release"):
         signer = check_project(options, project, password, progress=progress)
         scanned = catalogue_scan.scan(project, workers=cores.count, progress=progress)
+        ended(scanned)
         unread = check_unread(project, allow_unread=allow_unread)
         planned = make_plan.make_plan(project, options, now=now(), virtual=no_tars, progress=progress)
+        ended(planned)
         every = tasks_of(options, project, planned.plan, virtual=no_tars)
         check_plan(options, project, planned.plan)
         check_opening(options, project, planned.plan)
@@ -159,6 +173,7 @@ def release(
             return ReleaseReport(scan=scanned, plan=planned, pack=packed, publish=None)
         with open_worker_pool(workers, progress) as pool:
             packed = pack.pack(every, cores, cluster=pool, progress=progress)
+        ended(packed)
         if packed.failed:
             first, others = packed.failed[0], len(packed.failed) - 1
             more = f" (and {units.count_of(others, 'more shard')})" if others else ""

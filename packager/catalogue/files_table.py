@@ -20,7 +20,7 @@ from packager.catalogue.records import field_rules
 from packager.catalogue.tags.read_tags import Tags
 from packager.catalogue.tags.tag_readers import TagReaders
 from packager.catalogue.walk.walk_folder import UnreadFolder, Walked, WalkedFile, sort_key
-from packager.catalogue.warning_log import WarningLog
+from packager.catalogue.warning_log import UnreadLog, WarningLog
 from packager.engine.tables import parquet
 from packager.errors import IncompleteError, InputError, PackagerError
 from packager.model import TAGS
@@ -191,7 +191,7 @@ class FilesTable:
     started_ns: int
     readers: TagReaders
     warnings: WarningLog
-    unread: WarningLog
+    unread: UnreadLog
     progress: Progress
 
     def write(self, walked: Iterator[Walked]) -> ScanCounts:
@@ -240,11 +240,13 @@ class FilesTable:
         """Report what is to be known of a path."""
         if isinstance(item, WalkedFile):
             if item.why:
-                self.warnings.add(item.path, f'named "{item.member}" in its shard: {item.why}')
+                self.warnings.add(item.path, f'named "{item.member}" in its shard: {item.why}', "renamed")
             if fault:
-                self.warnings.add(item.path, fault)
+                self.warnings.add(item.path, fault, "tags")
+        elif isinstance(item, UnreadFolder):
+            self.unread.add(item.path, item.what)
         else:
-            (self.unread if isinstance(item, UnreadFolder) else self.warnings).add(item.path, item.what)
+            self.warnings.add(item.path, item.what, "skipped")
 
     def _rows(self, group: list[Walked], before: _Remembered, seen: ScanCounts) -> Iterator[pa.RecordBatch]:
         """Yield the rows of one group, and report its warnings, in the walk's order."""

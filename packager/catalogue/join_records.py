@@ -94,7 +94,7 @@ def write_catalogue(
             _check_matches(ask, where)
             for line, path in ask(_ABSENT_QUERY, _ABSENT):
                 what = f'names a file that the scan did not find: "{paths.display_text(path)}"'
-                warnings.add(where(line), what)
+                warnings.add(where(line), what, "records")
             # Joined first and sorted then: each spills by itself, both at once need far more memory.
             run(f"CREATE TEMP TABLE joined AS {_joined()}")
             run("DROP TABLE candidates; DROP TABLE matched")

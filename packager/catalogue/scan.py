@@ -16,7 +16,7 @@ from packager.catalogue.records.read_records import read_records
 from packager.catalogue.tags.tag_readers import TagReaders
 from packager.catalogue.walk.walk_folder import Walked, walk_folder
 from packager.catalogue.walk.walk_store import walk_store
-from packager.catalogue.warning_log import WarningLog
+from packager.catalogue.warning_log import UnreadLog, WarningLog
 from packager.core.config.store_url import StoreUrl
 from packager.core.reports.reports import ScanReport
 from packager.engine.files import atomic_files
@@ -150,7 +150,7 @@ def _put(fresh: Path, catalogue: Path) -> bool:
 
 
 def _report(
-    seen: ScanCounts, counts: CatalogueCounts, warnings: WarningLog, unread: WarningLog, *, changed: bool
+    seen: ScanCounts, counts: CatalogueCounts, warnings: WarningLog, unread: UnreadLog, *, changed: bool
 ) -> ScanReport:
     """Return what is told of a scan."""
     return ScanReport(
@@ -161,6 +161,7 @@ def _report(
         tags_read=seen.tags_read,
         kinds=counts.kinds,
         warning_count=warnings.count,
+        warning_kinds=warnings.kinds,
         warnings=tuple(warnings.first),
         unread_count=unread.count,
         unread=tuple(unread.first),

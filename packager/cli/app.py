@@ -30,6 +30,7 @@ COMMANDS = {
     "release": "Make and publish a release: all steps, resumable",
     "status": "Show what is done, what is next and what to delete",
     "estimate": "Estimate the size, time and cost of a release",
+    "warnings": "List the warnings of the last run",
     "scan": "Read files, tags and records into the catalogue",
     "plan": "Divide the catalogue into phases and shards",
     "pack": "Write the planned shards, torrents and manifests",

@@ -24,6 +24,7 @@ GROUPS = (
         "Publish a collection",
         ("init", "release", "status", "estimate"),
         (
+            ("More", ("warnings",)),
             ("Single steps", ("scan", "plan", "pack", "publish", "export")),
             ("Later changes", ("withdraw", "replace", "prune", "keygen")),
         ),

@@ -20,6 +20,7 @@ from packager.cli.error_text import InterruptedWork, bug_lines, error_json, erro
 from packager.cli.global_options import given
 from packager.errors import IncompleteError, PackagerError, Stopped
 from packager.paths import display_text
+from packager.units import format_seconds, format_size
 
 if TYPE_CHECKING:
     from packager.core.reports.evidence import Evidence  # with which numpy would be imported, as with the next
@@ -41,6 +42,7 @@ def print_message(text: str) -> None:
 def stderr_console(text: str) -> None:
     """Print one line beside the result, on stderr."""
     log_file.write(text)
+    sys.stdout.flush()  # what was printed before comes first, in a pipe too
     sys.stderr.write(f"{text}\n")
 
 
@@ -48,6 +50,12 @@ def next_step(command: str, advice: str = "") -> None:
     """Print the command to run next, and in brackets what else to do."""
     if not given.quiet:
         print_message(f"Next: {command}" + (f"            ({advice})" if advice else ""))
+
+
+def in_time(size: float, seconds: float) -> str:
+    """Return "in 1 s (1.4 MiB/s)"; the rate only after a second."""
+    rate = f" ({format_size(round(size / seconds))}/s)" if seconds >= 1 else ""
+    return f"in {format_seconds(seconds)}{rate}"
 
 
 def compared_with(evidence: "Iterable[Evidence | None]") -> None:

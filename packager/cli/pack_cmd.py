@@ -14,7 +14,7 @@ from packager.cli.option_groups import with_options
 from packager.core.reports.reports import PackReport
 from packager.model import OtherContent, WithdrawnFile
 from packager.paths import display_text
-from packager.units import count_of, format_seconds, format_size
+from packager.units import count_of, format_size
 
 
 @with_options(workers=WorkerOptions)
@@ -50,7 +50,7 @@ def pack(
         show_other_content(report.other_content)
     output.end_failed(report.failed, json=json)
     if not json:
-        output.print_message("next: packager publish")
+        output.next_step("packager publish")
 
 
 def show_withdrawn(count: int, named: Sequence[WithdrawnFile]) -> None:
@@ -81,28 +81,27 @@ def show_other_content(found: OtherContent | msgspec.UnsetType) -> None:
 
 
 def show(report: PackReport) -> None:
-    """Print what was packed."""
+    """Print what was packed; the sum last."""
     if report.dry_run:
         what = f"{count_of(report.packed, 'shard')}, {format_size(report.read_bytes)}"
         output.print_message(f"Dry run: would pack {what}; {report.unchanged:,} complete already.")
         return
     if report.not_local:
-        output.print_message(
-            f"pack: {count_of(report.not_local, 'published tar')} not in the shards' folder, and left so"
-        )
+        output.print_message(f"{count_of(report.not_local, 'published tar')} not in the shards' folder, and left so")
     if report.without_tars:
-        output.print_message(f"pack: {count_of(report.without_tars, 'shard')} without a tar")
+        output.print_message(f"{count_of(report.without_tars, 'shard')} without a tar")
     if report.retried_tasks:
-        output.print_message(f"pack: {count_of(report.retried_tasks, 'task')} done again by another worker")
+        output.print_message(f"{count_of(report.retried_tasks, 'task')} done again by another worker")
     if not report.packed and not report.failed:
-        output.print_message(f"pack: nothing to do, {count_of(report.unchanged, 'shard')} whole already")
-        return
-    if not report.read_bytes and not report.failed:
-        output.print_message(f"pack: the torrents of {count_of(report.packed, 'shard')} made anew, nothing read")
-        return
-    rate = f", {format_size(round(report.read_bytes / report.seconds))}/s" if report.seconds else ""
-    output.print_message(
-        f"pack: {count_of(report.packed, 'shard')}, {format_size(report.read_bytes)}"
-        f" in {format_seconds(report.seconds)}{rate}"
-        + (f"; {report.unchanged:,} whole already" if report.unchanged else "")
-    )
+        what = "shard is" if report.unchanged == 1 else "shards are"
+        output.print_message(f"Nothing to pack: {report.unchanged:,} {what} complete already.")
+    elif not report.read_bytes and not report.failed:
+        output.print_message(f"Rewrote {count_of(report.packed, 'torrent')}; no file was read.")
+    else:
+        already = ""
+        if report.unchanged:
+            already = f"; {report.unchanged:,} {'was' if report.unchanged == 1 else 'were'} complete already"
+        output.print_message(
+            f"Packed {count_of(report.packed, 'shard')}, {format_size(report.read_bytes)}, "
+            f"{output.in_time(report.read_bytes, report.seconds)}{already}."
+        )

@@ -24,7 +24,7 @@ def plan(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
         output.show_json(report)
     else:
         show(report)
-        output.print_message("next: packager pack")
+        output.next_step("packager pack")
     output.end_unread(report.unread_count, json=json)
 
 

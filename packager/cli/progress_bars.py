@@ -33,7 +33,7 @@ def show_progress(*, json: bool) -> Iterator[Progress]:
         yield SILENT
     elif style == "bar":
         console = new_console(stderr=True, soft_wrap=True)
-        bars = Bars(_Line(console), console=console, transient=True)
+        bars = Bars(_Line(console), console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
         try:
             yield _Bar(bars)
         finally:
@@ -112,9 +112,10 @@ class _Bar(_Notes):
         self._bars.console.print(Text(line))
 
     def end(self) -> None:
-        """Remove the bar."""
+        """Remove the bar, so that results can be printed."""
         if self._task is not None:
             self._bars.remove_task(self._task)
+            self._bars.stop()
         self._task = None
 
 

@@ -1,5 +1,6 @@
 """`packager publish`."""
 
+import os
 from collections.abc import Sequence
 
 from packager import api
@@ -37,33 +38,33 @@ def publish(
 
 
 def show(report: PublishReport) -> None:
-    """Print what is published and what readers will miss, the page's path last."""
-    if not report.changed:
-        output.print_message(f"publish: nothing to do, release {report.serial} is in place")
+    """Print what readers will miss, then what is published."""
     if report.seed_counts is not None:
         _show_scraped(report.seed_counts)
     for phase in report.phases:
-        output.print_message(
-            f"  {phase.state:<9}  {phase.name}: {count_of(phase.files, 'file')} in "
-            f"{count_of(phase.shards, 'shard')}, {format_size(phase.size)}"
-            + (f"; closed until {phase.embargo}" if phase.embargo else "")
-        )
+        if phase.embargo and phase.state != "published":
+            output.print_message(f"{phase.name}: closed until {phase.embargo}")
+    for each in report.withheld[:_NAMED]:
+        output.print_message(f"withheld, on no list: {each.name}: {each.reason}")
+    if len(report.withheld) > _NAMED:
+        output.print_message(f"and {count_of(len(report.withheld) - _NAMED, 'more shard')} withheld; --json lists all")
     _show_missing(report.missing)
     if report.dry_run:
         what = f"{count_of(report.shards, 'shard')}, {format_size(report.size)}"
         output.print_message(f"Dry run: would publish release {report.serial}: {what}.")
         return
-    output.print_message(
-        f"release {report.serial} of {report.date}: {count_of(report.shards, 'shard')}, {format_size(report.size)}, "
-        f"a site of {count_of(report.files, 'file')}"
-    )
-    for each in report.withheld[:_NAMED]:
-        output.print_message(f"withheld, on no list: {each.name}: {each.reason}")
-    if len(report.withheld) > _NAMED:
-        output.print_message(f"and {count_of(len(report.withheld) - _NAMED, 'more shard')} withheld; --json lists all")
-    output.print_message(report.index_page)
     if report.upload is not None:
         _show_upload(report.upload)
+    site = os.path.relpath(os.path.dirname(report.index_page))
+    folder = site if not site.startswith("..") else os.path.dirname(report.index_page)
+    if report.changed:
+        output.print_message(
+            f"Published release {report.serial}: {count_of(report.shards, 'shard')}, {format_size(report.size)}, "
+            f"{count_of(report.files, 'file')} in {folder}/."
+        )
+        output.next_step("packager seed", f"and put {folder}/ on a web server")
+    else:
+        output.print_message(f"Release {report.serial} is published; nothing changed.")
 
 
 def _show_missing(missing: Sequence[MissingForReaders]) -> None:

@@ -1,5 +1,7 @@
 """`packager release`."""
 
+import sys
+
 from packager import api
 from packager.api.workers import WorkerOptions
 from packager.cli import output, pack_cmd, plan_cmd, progress_bars, publish_cmd, scan_cmd
@@ -7,6 +9,7 @@ from packager.cli.common_options import DEFAULT_CONFIG, AllowHosts, AllowUnread,
 from packager.cli.confirm_change import DryRun
 from packager.cli.option_groups import with_options
 from packager.cli.password import ask_password
+from packager.core.reports.reports import PackReport, PlanReport, ScanReport
 
 
 @with_options(workers=WorkerOptions)
@@ -35,14 +38,24 @@ def release(
             allow_unread=allow_unread,
             dry_run=dry_run,
             password=ask_password,
+            ended=(lambda _: None) if json else _show_step,
             progress=progress,
         )
     if json:
         output.show_json(report)
+    elif report.publish is None:
+        pack_cmd.show(report.pack)  # of a dry run
     else:
-        scan_cmd.show(report.scan)
-        plan_cmd.show(report.plan)
-        pack_cmd.show(report.pack)
-        if report.publish is not None:
-            publish_cmd.show(report.publish)
+        publish_cmd.show(report.publish)
     output.end_unread(report.scan.unread_count, json=json)
+
+
+def _show_step(report: ScanReport | PlanReport | PackReport) -> None:
+    """Print what a step did, when it ends."""
+    if isinstance(report, ScanReport):
+        scan_cmd.show(report)
+    elif isinstance(report, PlanReport):
+        plan_cmd.show(report)
+    else:
+        pack_cmd.show(report)
+    sys.stdout.flush()  # now, in a pipe too

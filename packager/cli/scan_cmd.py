@@ -3,6 +3,7 @@
 from packager import api
 from packager.cli import output, progress_bars
 from packager.cli.common_options import DEFAULT_CONFIG, Config, Json, Workers, processes
+from packager.cli.warnings_cmd import sum_of
 from packager.core.reports.reports import ScanReport
 from packager.units import count_of, format_size
 
@@ -17,20 +18,18 @@ def scan(config: Config = DEFAULT_CONFIG, workers: Workers = "auto", json: Json 
     output.show(report, show, json=json)
     output.end_unread(report.unread_count, json=json)
     if not json:
-        output.print_message("next: packager plan")
+        output.next_step("packager plan")
 
 
 def show(report: ScanReport) -> None:
-    """Print what a scan saw."""
-    kinds = ", ".join(f"{count:,} {kind}" for kind, count in report.kinds.items() if count)
-    output.print_message(f"scan: {count_of(report.files, 'file')}, {format_size(report.bytes)} ({kinds})")
+    """Print what a scan found, and its warnings by kind."""
+    without = f", {report.without_file_count:,} of them without a file" if report.without_file_count else ""
+    unchanged = "" if report.changed else "; nothing changed since the last scan"
     output.print_message(
-        f"      {count_of(report.records, 'record')}, {report.without_file_count:,} of them without a file; "
-        f"tags of {count_of(report.tags_read, 'file')} read"
+        f"Scanned {count_of(report.files, 'file')}, {format_size(report.bytes)}; "
+        f"{count_of(report.records, 'record')}{without}{unchanged}."
     )
-    if report.unread_count:
-        output.print_message(f"      {output.unread(report.unread_count)}; .packager/unread.jsonl names all")
+    for group in report.warning_kinds:
+        output.stderr_console(f"warning: {group.sentence}")
     if report.warning_count:
-        output.print_message(f"      {count_of(report.warning_count, 'warning')}; see .packager/warnings.jsonl")
-    if not report.changed:
-        output.print_message("      nothing changed since the last scan")
+        output.print_message(f"{sum_of(report.warning_count, len(report.warning_kinds))}. List them: packager warnings")

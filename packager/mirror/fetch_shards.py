@@ -123,7 +123,7 @@ class _Downloads:
         self._proofs[shard.name] = proof_of(lying, self._clocks.now(), self._uploaded(shard.name))
         self._proved.add(shard.name)
         self._folder.save_proofs(self._proofs)
-        self._progress.note(f"{shard.name}: whole, every piece checked")
+        self._progress.detail(f"{shard.name}: complete, every piece checked")
 
     def _begin(self) -> None:
         """Begin with the next: all that are proved; of the others one is read at a time, some come at once."""

@@ -102,7 +102,7 @@ def export(
         for task, result in results:
             if isinstance(result, int):
                 written, size = written + 1, size + result
-                progress.note(f"{task.shard.name}: {format_size(result)}")
+                progress.detail(f"{task.shard.name}: {format_size(result)}")
             else:
                 failed.append(failure(task, result))
                 progress.note(f"{task.shard.name}: {result}")

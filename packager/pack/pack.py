@@ -14,7 +14,7 @@ from packager.engine.processes.worker_pool import WorkerPool
 from packager.engine.project.owner_id import project_owner
 from packager.engine.project.project import Project
 from packager.engine.project.state_files import sources
-from packager.errors import IncompleteError, InputError, PackagerError
+from packager.errors import IncompleteError, InputError, PackagerError, Stopped
 from packager.model import Plan, PlannedShard, ShardName
 from packager.options import Config
 from packager.pack.plan.published_shards import content_as_published, read_manifest
@@ -127,15 +127,20 @@ def pack(
     progress.begin("Packing", sum(to_read.values()))
     largest_first = sorted(missing, key=lambda task: -to_read.get(task.shard.name, 0))
     results = _results(largest_first, len(to_read), cores, cluster=cluster, progress=progress)
-    with closing(results):  # what is still out is stopped before anything else ends
-        for task, result in results:
-            if isinstance(result, PackedMarker):
-                done, size = done + 1, size + to_read.get(task.shard.name, 0)
-                virtual += result.virtual
-                progress.note(f"{task.shard.name}: {count_of(task.shard.rows, 'member')}, {format_size(result.size)}")
-            else:
-                failed.append(failure(task, result))
-                progress.note(f"{task.shard.name}: {result}")
+    try:
+        with closing(results):  # what is still out is stopped before anything else ends
+            for task, result in results:
+                if isinstance(result, PackedMarker):
+                    done, size = done + 1, size + to_read.get(task.shard.name, 0)
+                    virtual += result.virtual
+                    what = f"{count_of(task.shard.rows, 'member')}, {format_size(result.size)}"
+                    progress.detail(f"{task.shard.name}: {what}")
+                else:
+                    failed.append(failure(task, result))
+                    progress.note(f"error: {task.shard.name}: {result}")
+    except KeyboardInterrupt:
+        begun = min(cores.count, len(missing) - done)
+        raise Stopped(_left(len(every) - len(missing) + done, len(every), begun)) from None
     if cluster and cluster.retried_tasks:
         _remove_leftovers(every)  # of workers that died
     if done:
@@ -216,6 +221,13 @@ def progress_of(
 def incomplete_shards(every: list[ShardTask]) -> list[ShardName]:
     """Return the names of the shards that are not whole, in the plan's order."""
     return [task.shard.name for task in every if not shard_status(task).whole]
+
+
+def _left(complete: int, total: int, begun: int) -> str:
+    """Return what is complete when the user stops, and what is lost."""
+    lost = {0: "nothing was lost", 1: "one unfinished tar will be written again"}
+    what = lost.get(begun, f"at most {begun:,} unfinished tars will be written again")
+    return f"{complete:,} of {count_of(total, 'shard')} {'is' if total == 1 else 'are'} complete; {what}."
 
 
 def failure(task: ShardTask, error: PackagerError) -> Issue:

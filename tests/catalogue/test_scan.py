@@ -209,7 +209,7 @@ def test_all_warnings_are_written_and_the_first_are_told(project: CatalogueProje
         def advance(self, amount: int) -> None:
             self.files += amount
 
-        def note(self, text: str) -> None:
+        def detail(self, text: str) -> None:
             self.notes.append(text)
 
         def end(self) -> None:
@@ -219,12 +219,14 @@ def test_all_warnings_are_written_and_the_first_are_told(project: CatalogueProje
         project.put(f"{number:04}%.txt", b"")
     notes = Notes()
     report = project.scan(progress=notes)
-    assert (report.warning_count, len(report.warnings), len(notes.notes), notes.files) == (1005, 1000, 20, 1005)
+    assert (report.warning_count, len(report.warnings), len(notes.notes), notes.files) == (1005, 1000, 1005, 1005)
     assert notes.calls == [("Scanning", None, "file"), ("end",)]
     lines = (project.project.state / "warnings.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1005
     assert json.loads(lines[-1])["where"] == "1004%.txt"
-    assert notes.notes[0].startswith('0000%.txt: named "0000_~')
+    assert notes.notes[0].startswith('warning: 0000%.txt: named "0000_~')
+    [group] = report.warning_kinds
+    assert group.sentence == '1,005 files get a safe name in the shard, such as "0000%.txt"'
 
 
 def test_a_scan_that_fails_leaves_the_last_catalogue_and_no_scratch(project: CatalogueProject) -> None:

@@ -49,8 +49,8 @@ def test_a_session_prints_what_its_page_says(
 
 
 def test_what_differs_from_run_to_run_is_all_that_may_differ() -> None:
-    assert console.agree(("pack: 1 shard in 0 s, 1 B/s", "..."), ["pack: 1 shard in 12 s, 3.4 GiB/s", "a", "b"])
-    assert not console.agree(("pack: 1 shard",), ["pack: 2 shards"])
+    assert console.agree(("Packed 1 shard, in 0 s.", "..."), ["Packed 1 shard, in 12 s (3.4 GiB/s).", "a", "b"])
+    assert not console.agree(("Packed 1 shard",), ["Packed 2 shards"])
     assert not console.agree((), ["a line"])
 
 

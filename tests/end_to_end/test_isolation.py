@@ -36,6 +36,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("init", "source", "--config", "new/packager.toml"),
     ("keygen", "--no-password"),
     ("scan", "--workers", "2"),
+    ("warnings",),
     ("estimate", "--workers", "2"),
     ("plan",),
     ("pack", "--phase", "rest", "--no-tars", "--workers", "2"),

@@ -110,7 +110,7 @@ def test_a_file_that_moved_stays_in_its_shard_with_its_new_path(tmp_path: Path, 
     assert_frozen(first, second)
     assert current(project) == {"a.txt": "folder/new.txt", "b.txt": "B2.txt", "c.txt": None}
     assert {row["current_path"] for row in table(project, "tones-all-00001")} == {"folder/new.txt", "B2.txt", None}
-    assert "nothing to do" in project.run(capsys, "release").out
+    assert "is published; nothing changed." in project.run(capsys, "release").out
     write(project, {"folder/new.txt": b"a new version"})
     third = release(project, capsys)
     assert new_shards(second, third) == ["tones-all-00002"]

@@ -24,11 +24,12 @@ def project(tmp_path: Path) -> Project:
     return make_project(tmp_path / "project")
 
 
-def test_release_ends_with_the_path_of_the_page(project: Project, capsys: Capture) -> None:
+def test_release_ends_with_the_folder_of_the_site(project: Project, capsys: Capture) -> None:
     ran = project.run(capsys, "release")
     assert ran.code == 0, ran.err
-    index = Path(ran.out.splitlines()[-1])
-    assert index == project.root / "site" / "index.html"
+    site = Path(ran.out.splitlines()[-2].rpartition(" in ")[2].rstrip("."))
+    assert site == project.root / "site"
+    index = site / "index.html"
     assert "Tones &amp; &lt;noises&gt;" in index.read_text()
 
 
@@ -124,7 +125,7 @@ def test_a_second_release_finds_nothing_to_do(project: Project, capsys: Capture)
     before = {path: path.stat().st_mtime_ns for path in project.root.rglob("*") if path.is_file()}
     ran = project.run(capsys, "release")
     assert ran.code == 0
-    assert "nothing to do" in ran.out
+    assert "is published; nothing changed." in ran.out
     after = {path: path.stat().st_mtime_ns for path in project.root.rglob("*") if path.is_file()}
     outside = {path for path in after if ".packager" not in path.parts}
     assert {path for path in outside if after[path] != before.get(path)} == set()

@@ -294,7 +294,7 @@ def test_the_tars_of_obsolete_shards_are_no_strangers(project: Project, capsys: 
     names = [Path(each["path"]).name for each in told_status["to_delete"]]
     assert names == ["tones-metadata-00001.tar", "tones-rest-00001.tar"]
     (project.root / "shards" / "tones-rest-00001.tar").unlink()
-    assert "nothing to do" in project.run(capsys, "release").out
+    assert "is published; nothing changed." in project.run(capsys, "release").out
 
 
 def test_a_virtual_shard_is_replaced_as_well(tmp_path: Path, capsys: Capture) -> None:
@@ -417,7 +417,7 @@ def test_all_that_is_published_can_be_withdrawn(tmp_path: Path, capsys: Capture,
     second = release(project, capsys)
     assert {shard["phase"] for shard in second["shards"] if not shard.get("obsolete")} <= {"metadata"}
     assert len(second["withdrawals"]) == 7
-    assert "nothing to do" in project.run(capsys, "release").out
+    assert "is published; nothing changed." in project.run(capsys, "release").out
     assert project.run(capsys, "withdraw", "--yes", "--path", "*", "--undo").code == 0
     third = release(project, capsys)
     assert {shard["phase"] for shard in third["shards"] if not shard.get("obsolete")} >= {"audio", "rest"}

@@ -190,7 +190,7 @@ def test_a_second_run_has_nothing_to_do_and_other_links_read_no_source(
     made = project(tmp_path, also_v1=True)
     assert made.run(capsys, "release").code == 0
     first = made.published()
-    assert "nothing to do" in made.run(capsys, "pack").out
+    assert "Nothing to pack: " in made.run(capsys, "pack").out
     assert made.run(capsys, "release").code == 0
     assert made.published() == first
     for version in ("", ".v1"):

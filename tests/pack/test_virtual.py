@@ -128,7 +128,7 @@ def test_the_config_may_ask_for_no_tars(tmp_path: Path, capsys: pytest.CaptureFi
     assert status["remaining_bytes"] == 0
     assert status["next"] == ""
     assert all(phase["without_tars"] == phase["packed"] == phase["shards"] for phase in status["phases"])
-    assert "nothing to do" in project.run(capsys, "pack").out
+    assert "Nothing to pack: " in project.run(capsys, "pack").out
 
 
 def test_a_stale_tar_of_another_plan_is_replaced_not_kept_beside_new_documents(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_publishing_without_scrape_keeps_the_counts_and_their_time(tmp_path: Pat
         assert project.run(capsys, "release", "--count-seeds").code == 0
     before = (tmp_path / "site" / "torrents.json").read_bytes()
     assert {row["seeders"] for row in listed(project)} == {5}
-    assert "publish: nothing to do" in project.run(capsys, "publish").out
+    assert "is published; nothing changed." in project.run(capsys, "publish").out
     config = tmp_path / "packager.toml"
     config.write_text(config.read_text().replace('title = "Tones', 'title = "Other tones'))
     assert project.run(capsys, "release").code == 0

@@ -179,7 +179,7 @@ class VerifyRun:
         if len(self._opened) == 1 or fails:
             raise error
         opened.refused = str(error)
-        self._progress.note(f"{opened.target.path}: not checked: {error}")
+        self._progress.note(f"error: {opened.target.path}: not checked: {error}")
 
     def _take(self, place: _Place, task: Runnable[list[Finding]], findings: Sequence[Finding]) -> None:
         """Take what was found by a task."""
@@ -220,7 +220,9 @@ class VerifyRun:
             opened.make_faults()
             if opened.faults and len(self._opened) > 1:
                 count = count_of(len(opened.faults), "fault")
-                self._progress.note(f"{display_text(bytes(opened.target.path))}: {count}")
+                self._progress.note(f"bad: {display_text(bytes(opened.target.path))}: {count}")
+            elif not opened.faults:
+                self._progress.detail(f"{display_text(bytes(opened.target.path))}: good")
 
     def report(self, mode: VerifyMode, *, seconds: float, verified_earlier: int = 0) -> VerifyReport:
         """Return all that was found."""

@@ -9,6 +9,7 @@ import msgspec
 
 from packager.core.reports.evidence import Evidence
 from packager.core.reports.issues import Issue
+from packager.core.reports.warning_kinds import WarningGroup
 from packager.core.reports.withheld import Withheld
 from packager.model import (
     FrozenStruct,
@@ -32,6 +33,7 @@ class ScanReport(FrozenStruct, frozen=True, kw_only=True):
     tags_read: int  # files whose tags were read now; the others were unchanged since the last scan
     kinds: dict[str, int]
     warning_count: int
+    warning_kinds: tuple[WarningGroup, ...]
     warnings: tuple[Issue, ...]
     unread_count: int  # files and folders that could not be read
     unread: tuple[Issue, ...]

@@ -138,7 +138,7 @@ def test_a_release_continues_it_and_changes_nothing_that_is_published(project: P
     for folder, files in (("site/torrents", torrents), ("shards", tars)):
         assert {name: (project.root / folder / name).read_bytes() for name in files} == files
     ran = project.run(capsys, "release", "--workers", "1")
-    assert (ran.code, "pack: nothing to do" in ran.out, "publish: nothing to do" in ran.out) == (0, True, True)
+    assert (ran.code, "Nothing to pack: " in ran.out, "is published; nothing changed." in ran.out) == (0, True, True)
     assert_format_1(project)
 
 

@@ -79,7 +79,7 @@ def test_a_tar_of_the_same_name_is_replaced_and_the_last_ones_are_left_over(tmp_
     release(project, capsys)
     assert listed(project, capsys, "prune", "--yes") == {last: WHY}
     assert sorted(name for name in there(project) if "closed" in name) == tars[:-1]
-    assert project.run(capsys, "pack").out.startswith("pack: nothing to do")
+    assert project.run(capsys, "pack").out.startswith("Nothing to pack: ")
 
 
 def test_only_the_tag_files_of_a_folder_that_no_plan_has_are_deleted(tmp_path: Path, capsys: Capture) -> None:
