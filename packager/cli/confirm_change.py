@@ -28,7 +28,7 @@ def confirm_change(command: str, what: str, lines: Iterable[str], *, yes: bool) 
     if yes:
         return True
     if not is_asked(yes=yes):
-        raise InputError(command, f"{what}, and there is no terminal to ask on", "add --yes")
+        raise InputError(command, f"there is no terminal to ask on ({what})", "add --yes")
     for line in lines:
         output.stderr_console(line)
     if not confirm(f"{command.capitalize()} {what}?", default=False):

@@ -1,39 +1,21 @@
 """What `prune` and `mirror prune` ask and print."""
 
-import sys
 from collections.abc import Callable, Sequence
-from typing import Annotated
-
-import typer
 
 from packager.cli import output
-from packager.cli.interrupt import confirm
+from packager.cli.confirm_change import confirm_change
 from packager.core.reports.reports import PruneItem, PruneReport
-from packager.errors import Declined, InputError
 from packager.units import count_of, format_size
 
-DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="List what would be deleted; delete nothing.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")]
 _SHOWN = 20  # files that are printed; --json has all
 
 
 def confirm_pruning(*, yes: bool) -> Callable[[PruneReport], bool]:
-    """Return what asks on the terminal whether to delete; the answer no is the interrupt, exit code 130.
-
-    What it returns raises InputError if there is no terminal to ask on and --yes was not given.
-    """
+    """Return what asks whether to delete, as `confirm_change` does."""
 
     def agreed(planned: PruneReport) -> bool:
-        if yes:
-            return True
         what = f"{count_of(len(planned.files), 'tar')}, {format_size(planned.size)}"
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise InputError("prune", f"{what}, would be deleted", "add --yes to delete without a question")
-        for each in planned.files[:_SHOWN]:
-            output.stderr_console(print_item(each))
-        if not confirm(f"Delete {what}?", default=False):
-            raise Declined
-        return True
+        return confirm_change("delete", what, map(print_item, planned.files[:_SHOWN]), yes=yes)
 
     return agreed
 

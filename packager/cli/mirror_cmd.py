@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from packager import api
-from packager.cli import confirm_pruning, output, print_mirror, progress_bars
+from packager.cli import confirm_change, confirm_pruning, output, print_mirror, progress_bars
 from packager.cli.common_options import Json, Workers, processes
 from packager.cli.interrupt import confirm, stop_requested
 from packager.cli.option_groups import with_options
@@ -112,7 +112,7 @@ def status(
 
 @app.command()
 def prune(
-    *, to: To = Path(), dry_run: confirm_pruning.DryRun = False, yes: confirm_pruning.Yes = False, json: Json = False
+    *, to: To = Path(), dry_run: confirm_change.DryRun = False, yes: confirm_change.Yes = False, json: Json = False
 ) -> None:
     """Delete shards that the publisher replaced or withdrew.
 

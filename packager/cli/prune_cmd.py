@@ -3,13 +3,14 @@
 from packager import api
 from packager.cli import confirm_pruning, output
 from packager.cli.common_options import DEFAULT_CONFIG, Config, Json
+from packager.cli.confirm_change import DryRun, Yes
 
 
 def prune(
     *,
     config: Config = DEFAULT_CONFIG,
-    dry_run: confirm_pruning.DryRun = False,
-    yes: confirm_pruning.Yes = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
     json: Json = False,
 ) -> None:
     """Delete tars that should no longer be shared.

@@ -135,7 +135,7 @@ def test_a_log_file_that_cannot_be_opened_is_an_error(tmp_path: Path, capsys: Ca
 
 
 def test_the_answer_no_changes_nothing(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
-    monkeypatch.setattr("packager.cli.confirm_pruning.confirm", lambda *_, **__: False)
+    monkeypatch.setattr("packager.cli.confirm_change.confirm", lambda *_, **__: False)
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     nothing = PruneReport(files=(), size=0, deleted=False, kept=())
