@@ -57,7 +57,19 @@ COMMANDS = {
 
 
 class _Command(TyperCommand):
-    """A command with help in groups."""
+    """A command with help in groups, whose requests are shown if the options say so."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        if global_options.given.verbose < 2 and global_options.given.log_file is None:
+            return super().invoke(ctx)
+        from packager.cli import request_log  # seldom needed
+
+        request_log.follow()
+        try:
+            return super().invoke(ctx)
+        finally:
+            request_log.leave()
 
     def get_help(self, ctx: Any) -> str:
         """Return what `--help` prints."""

@@ -18,6 +18,7 @@ from packager.cli.app import main
 from packager.core.reports.warning_kinds import KINDS
 from packager.errors import Stopped
 from packager.progress import Silent
+from tests.helpers.http_server import serving
 from tests.helpers.projects import Project, make_project
 
 Capture = pytest.CaptureFixture[str]
@@ -191,3 +192,23 @@ def test_a_pipe_gets_no_bar(style: str, project: Project, capsys: Capture) -> No
 def test_color_is_as_asked(color: str, escapes: bool, project: Project, capsys: Capture) -> None:
     assert project.run(capsys, "scan").code == 0
     assert ("\x1b[" in project.run(capsys, "plan", "--color", color).out) == escapes
+
+
+def test_vv_shows_each_request_with_its_time_and_without_secrets(
+    project: Project, capsys: Capture, tmp_path: Path
+) -> None:
+    assert project.run(capsys, "release").code == 0
+    tar = next((project.root / "shards").glob("tones-rest-*.tar"))
+    root = project.root / "site"
+    files = {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    alone = tmp_path / "alone" / tar.name
+    alone.parent.mkdir()
+    tar.rename(alone)
+    with serving(files) as site:
+        verify = ["verify", str(alone), "--release", site.address, "-w", "1"]
+        assert main([*verify, "-vv"]) == 0
+        shown = capsys.readouterr().err
+        assert re.search(r"^ +\d+\.\d{3} s  GET http://127\.0\.0\.1:\d+/release\.json: 200$", shown, re.MULTILINE)
+        assert main([*verify, "-v", "--log-file", str(tmp_path / "log")]) == 0
+    assert " GET " not in capsys.readouterr().err
+    assert "/release.json: 200" in (tmp_path / "log").read_text()

@@ -71,6 +71,17 @@ def test_an_installed_wheel_makes_a_release_with_no_checkout(installed: Path, tm
     assert (tmp_path / "site" / "index.html").is_file()
 
 
+def test_the_documentation_is_in_the_wheel(installed: Path, tmp_path: Path) -> None:
+    for topic in ([], ["config"], ["format"]):
+        [path] = run_installed(installed, tmp_path, "docs", *topic, "--print").stdout.splitlines()
+        assert Path(path).is_relative_to(installed)
+        assert run_installed(installed, tmp_path, "docs", *topic).stdout.startswith("# ")
+    index = (installed / "packager/docs/index.md").read_text()
+    links = re.findall(r"\]\(([^)#]+)\)", index)
+    assert len(links) > 30
+    assert [link for link in links if not (installed / "packager/docs" / link).is_file()] == []
+
+
 LIBRARY = "packager/native/libhashes.so"
 
 
