@@ -16,7 +16,9 @@ from packager.check.verify.verify import VerifyOptions
 from packager.check.verify.verify_run import RunLimits
 from packager.core.reports.check_reports import ExtractReport, VerifyReport
 from packager.core.reports.inspection import Inspection
+from packager.engine.project.nearest_project import own_tars
 from packager.engine.published.open_release import documents_of_shards, open_release
+from packager.engine.published.release_reader import MIRRORED
 from packager.engine.published.shareable_files import ShareableFiles
 from packager.engine.stores import parse_location
 from packager.errors import InputError
@@ -32,7 +34,7 @@ def inspect(file: AnyPath) -> Inspection:
 
 
 def verify(
-    paths: AnyPath | Sequence[AnyPath],
+    paths: AnyPath | Sequence[AnyPath] | None = None,
     options: VerifyOptions | None = None,
     *,
     workers: int | WorkerOptions | None = None,
@@ -41,8 +43,9 @@ def verify(
     """Compare what is at `paths` with what was published, byte for byte, and return every fault.
 
     paths: tars, folders of them, bags, folders of loose files; or addresses (s3://, sftp://, file://) of a tar or of
-    where tars lie. options: what they are compared with; None: what is found near them. Of a release at an address only
-    what tells of `paths` is fetched. workers: as for pack; those of a cluster see `paths` as they stand here.
+    where tars are; None: the tars of the project or mirror in the current folder. options: what they are compared
+    with; None: what is found near them. Of a release at an address only the documents of `paths` are fetched. workers:
+    as for pack; those of a cluster see `paths` as they are here.
     Raises InputError and TrustError where nothing says how the data should be, or documents disagree, IncompleteError
     where an address does not answer.
     """
@@ -59,7 +62,10 @@ def verify(
             options.torrent,
             options.sums,
         )
-        found = find_targets([parse_location(path, "PATH") for path in as_locations(paths)], against)
+        places = [parse_location(path, "PATH") for path in as_locations(() if paths is None else paths)]
+        if paths is None and options.torrent is None and options.sums is None:
+            places = [own_tars("verify", MIRRORED)]
+        found = find_targets(places, against)
         pool = None if options.quick else opened.enter_context(open_worker_pool(workers, progress))
         limits = RunLimits(worker_count(workers.workers), options.read_limit or 0, options.stop_after, pool)
         seed = secrets.randbelow(1 << 32)

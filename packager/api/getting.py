@@ -12,6 +12,7 @@ from packager.core.config.store_url import is_store_location
 from packager.core.http.allowed_hosts import allowed_hosts
 from packager.core.reports.check_reports import GetReport
 from packager.engine.network.remote_readers import split_sources
+from packager.engine.project.nearest_project import project_of_tars
 from packager.engine.published.release_reader import RELEASE, parse_release_location
 from packager.errors import InputError
 from packager.get.get import GetOptions, get_members
@@ -67,8 +68,9 @@ def get(
 def _origin(release: Path | str | None, key: str | None) -> tuple[ReleaseLocation, list[Path]]:
     """Return where a release is, and the folders beside it that may hold its tars."""
     if release is None:
-        here = (place for place in (Path(), Path("site")) if (place / RELEASE).is_file())
-        release = next(here, None)
+        project = project_of_tars(Path())
+        places = (Path(), Path("site"), *([project.site] if project else []))
+        release = next((place for place in places if (place / RELEASE).is_file()), None)
     if release is None:
         raise InputError("--release", "no release is named, and none is here", "name its folder or address")
     if is_store_location(str(release)):

@@ -7,7 +7,9 @@ from packager.api.arguments import AnyPath, as_paths, as_text
 from packager.api.workers import now, worker_count
 from packager.core.reports.reports import SeedReport
 from packager.engine.clients import open_client
+from packager.engine.project.nearest_project import own_folder
 from packager.engine.published.open_release import documents_of_shards
+from packager.engine.published.release_reader import MIRRORED
 from packager.engine.published.shareable_files import ShareableFiles
 from packager.progress import SILENT, Progress
 from packager.share import seed as seeding
@@ -17,7 +19,7 @@ from packager.share.seedable import find_seedable, tars_of
 
 
 def seed(
-    paths: AnyPath | Sequence[AnyPath],
+    paths: AnyPath | Sequence[AnyPath] | None = None,
     options: SeedOptions | None = None,
     *,
     stop: Callable[[], bool] = lambda: False,
@@ -25,25 +27,28 @@ def seed(
 ) -> SeedReport:
     """Share the tars at `paths` with their swarms until `stop` says so, or the time is up; return what was shared.
 
+    paths: None means the tars of the project or mirror in the current folder.
+
     A shard that a release or project around it withholds (core/releases/withheld_shards) is not shared, and sharing
     stops if it is withheld later; with options.allow_withdrawn one that was withdrawn is shared all the same. With
     options.client each tar that the client does not have is read in full, then given to it, and then this ends.
     Raises InputError where nothing can be shared, IncompleteError where the client or an address does not answer.
     """
-    paths, options = as_paths(paths), options or SeedOptions()
+    options = options or SeedOptions()
     options.check()
+    places = [own_folder("seed", MIRRORED)] if paths is None else as_paths(paths)
     cores = worker_count(options.workers)
     opened = open_client(options.client) if options.client is not None else None
     with documents_of_shards(
         options.release,
         as_text(options.key),
-        tars_of(paths),
+        tars_of(places),
         progress,
         beside=options.torrent,
         allowed=options.reach.allowed,
     ) as named:
         seedables = find_seedable(
-            paths,
+            places,
             ShareableFiles(now),
             release=named,
             torrent=options.torrent,

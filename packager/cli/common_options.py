@@ -8,7 +8,29 @@ import typer
 from packager.cli.complete_names import complete_phases
 from packager.option_fields import ALLOW_HOSTS, ALLOW_UNREAD, COUNT_SEEDS, PHASES, SOURCES, WORKERS, parse_workers
 
-Config = Annotated[Path, typer.Option("--config", "-c", help="The project's packager.toml.", metavar="FILE")]
+NewConfig = Annotated[Path, typer.Option("--config", "-c", help="The project's packager.toml.", metavar="FILE")]
+
+
+def _nearest(config: Path) -> Path:
+    """Return the packager.toml to use: the default one is in the current folder, or in the nearest folder above."""
+    if config != DEFAULT_CONFIG or config.is_file():
+        return config
+    above = (Path(*[".."] * level) for level in range(1, len(Path.cwd().parts)))
+    return next((folder / config for folder in above if (folder / config).is_file()), config)
+
+
+DEFAULT_CONFIG = Path("packager.toml")
+Config = Annotated[
+    Path,
+    typer.Option(
+        "--config",
+        "-c",
+        help="The project's packager.toml. Default: the one here, or in the nearest folder above.",
+        metavar="FILE",
+        callback=_nearest,
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
 Workers = Annotated[str, typer.Option(*WORKERS.flags, help=WORKERS.help, metavar=WORKERS.metavar)]
 Phases = Annotated[
@@ -24,7 +46,6 @@ AllowHosts = Annotated[
     list[str] | None, typer.Option(*ALLOW_HOSTS.flags, help=ALLOW_HOSTS.help, metavar=ALLOW_HOSTS.metavar)
 ]
 Sources = Annotated[list[str] | None, typer.Option(*SOURCES.flags, help=SOURCES.help, metavar=SOURCES.metavar)]
-DEFAULT_CONFIG = Path("packager.toml")
 
 
 def processes(workers: str) -> int | None:

@@ -10,7 +10,7 @@ from packager.api.starting import NewProject, keep_answers
 from packager.catalogue.first_look import FoundFiles
 from packager.cli import output
 from packager.cli.ask_new_project import ask_options, is_terminal
-from packager.cli.common_options import DEFAULT_CONFIG, Config
+from packager.cli.common_options import DEFAULT_CONFIG, NewConfig
 from packager.cli.option_groups import with_options
 from packager.errors import InputError
 from packager.paths import display_text
@@ -23,7 +23,7 @@ def init(
         list[Path], typer.Argument(help="Folder with the files; packager only reads it.", metavar="DIR")
     ],
     *,
-    config: Config = DEFAULT_CONFIG,
+    config: NewConfig = DEFAULT_CONFIG,
     options: api.InitOptions,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a packager.toml that exists.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask no questions; use the defaults.")] = False,

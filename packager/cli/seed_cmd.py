@@ -20,7 +20,13 @@ NOT_ALL_SHARED = 1
 
 @with_options(options=SeedOptions)
 def seed(
-    paths: Annotated[list[Path], typer.Argument(help="Tars of shards, and folders with tars.", metavar="PATH...")],
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Tars of shards, and folders with tars. Default: the tars of this project or mirror.",
+            metavar="[PATH...]",
+        ),
+    ] = None,
     *,
     options: SeedOptions,
     json: Json = False,
@@ -35,7 +41,7 @@ def seed(
     """
     with stop_requested() as stop, progress_bars.show_progress(json=json) as progress:
         report = api.seed(
-            paths,
+            paths or None,
             options,
             stop=stop.is_set,
             progress=progress,

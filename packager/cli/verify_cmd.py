@@ -27,7 +27,7 @@ def verify(
         list[str] | None,
         typer.Argument(
             help="A tar, a folder with tars, an extracted bag, a folder of loose files; or the address of a tar or of a"
-            " folder with tars (s3://, sftp://).",
+            " folder with tars (s3://, sftp://). Default: the tars of this project or mirror.",
             metavar="[PATH|PLACE]...",
         ),
     ] = None,
@@ -44,7 +44,7 @@ def verify(
     """
     with progress_bars.show_progress(json=json) as progress:
         report = api.verify(
-            paths or (),
+            paths or None,
             options,
             workers=workers,
             progress=progress,

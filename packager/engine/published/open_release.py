@@ -23,6 +23,7 @@ from packager.engine.files.limited_read import open_regular, read_limited
 from packager.engine.files.unfinished_files import check_name
 from packager.engine.files.write_errors import write_error
 from packager.engine.project.key_files import read_public
+from packager.engine.project.nearest_project import project_of_tars
 from packager.engine.published.accept_release import accept_release
 from packager.engine.published.published_shard import (
     ShardFiles,
@@ -230,13 +231,16 @@ def _accept(reader: ReleaseReader, key: PublicKey | None, named: str, folder: Pa
 def release_near(folder: Path) -> OpenedRelease | None:
     """Return the release that a folder of tars is of; None: none is.
 
-    It is in the folder, in what a mirror there keeps, around it, or in site/ beside or in it.
+    It is in the folder, in what a mirror there keeps, around it, in site/ beside or in it, or the site of the project
+    that it belongs to.
 
     Raises as `open_release`.
     """
     absolute = folder.absolute()
     places = (absolute, absolute / MIRRORED, absolute / "site", absolute.parent / "site", *absolute.parents)
     found = next((place for place in places if (place / RELEASE).is_file()), None)
+    if found is None and (project := project_of_tars(folder)) is not None and (project.site / RELEASE).is_file():
+        found = project.site
     return None if found is None else _read_once(found, FileStamp.of((found / RELEASE).stat()))
 
 

@@ -21,6 +21,7 @@ from packager.core.shards.layout import Layout
 from packager.core.shards.make_layout import published_layout
 from packager.core.shards.portable_paths import PathChecks
 from packager.engine.files.limited_read import read_limited
+from packager.engine.project.nearest_project import project_of_tars
 from packager.engine.stores.base import Place
 from packager.engine.tables import parquet, untrusted_parquet
 from packager.errors import InputError, TrustError
@@ -90,7 +91,7 @@ def find_nearby_documents(tar: Path) -> ShardFiles | None:
     """Return where the documents of a shard lie: beside its tar, or in a release around it; None: nowhere there.
 
     A release around it: manifests/ or site/manifests/ of its folder or the one above, or manifests/ of
-    any folder above that holds a release.json.
+    any folder above that holds a release.json. Else what the project packed that its folder belongs to.
     """
     name = f"{shard_name(tar)}.manifest.json"
     folder = Path(os.path.abspath(tar)).parent
@@ -98,7 +99,10 @@ def find_nearby_documents(tar: Path) -> ShardFiles | None:
     for base in (folder, folder.parent):
         places += [base / "site" / "manifests", base / "manifests"]
     places += [above / "manifests" for above in folder.parents if os.path.isfile(above / "release.json")]
-    return next((shard_files(place / name) for place in places if os.path.isfile(place / name)), None)
+    found = next((place / name for place in places if os.path.isfile(place / name)), None)
+    if found is None and (project := project_of_tars(folder)) is not None:
+        found = project.packed_folder / shard_name(tar) / name
+    return shard_files(found) if found is not None and found.is_file() else None
 
 
 def shard_name(tar: Place) -> str:

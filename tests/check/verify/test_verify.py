@@ -344,7 +344,6 @@ def test_a_document_that_is_not_the_one_release_json_names_is_refused(held: Held
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ([], "none is given"),
         (["nowhere.tar"], "not found"),
         (["source"], "takes a release"),
         (["shards", "--release", "nowhere"], "no release.json is there"),
