@@ -15,7 +15,7 @@ from packager.core.reports.check_reports import VerifiedTarget, VerifyReport
 from packager.core.reports.faults import Fault
 from packager.errors import IncompleteError, InputError
 from packager.paths import display_text
-from packager.units import count_of, format_seconds, format_size
+from packager.units import count_of, format_size
 
 BAD = 1
 _NAMES = 10  # members of a fault that are printed; --json has all
@@ -70,10 +70,9 @@ def show(report: VerifyReport) -> None:
     if report.verified_earlier_bytes:
         output.print_message(f"proved before and not read again: {format_size(report.verified_earlier_bytes)}")
     if report.retried_tasks:
-        output.print_message(f"verify: {count_of(report.retried_tasks, 'task')} done again by another worker")
-    output.print_message(f"verify: {_verdict(report)}; {_work(report)}")
-    if fix := _fix(report):
-        output.print_message(fix)
+        output.print_message(f"{count_of(report.retried_tasks, 'task')} done again by another worker")
+    output.print_message(f"{_checked(report)}: {_verdict(report)}. {_work(report)}")
+    _show_next(report)
 
 
 def _show_fault(fault: Fault) -> None:
@@ -85,6 +84,13 @@ def _show_fault(fault: Fault) -> None:
         output.print_message(f"    and {len(fault.members) - _NAMES:,} more; --json names them all")
 
 
+def _checked(report: VerifyReport) -> str:
+    """Return how many shards or folders were checked."""
+    kinds = {target.kind for target in report.targets}
+    noun = "shard" if kinds <= {"tar"} else "item" if "tar" in kinds else "folder"
+    return f"{count_of(len(report.targets), noun)} checked"
+
+
 def _verdict(report: VerifyReport) -> str:
     """Return how many targets are good, in the words of what was done to find out."""
     word = {"full": "good", "quick": "there, of the right size", "sample": "good as far as the sample reads"}
@@ -94,11 +100,9 @@ def _verdict(report: VerifyReport) -> str:
         (sum(bool(target.error) for target in report.targets), "not checked"),
         (sum(not target.complete and not target.error for target in report.targets), "not read to the end"),
     ]
-    told = ", ".join(f"{count:,} {what}" for count, what in shares if count)
-    pieces = sum(target.pieces for target in report.targets)
-    files = sum(target.files for target in report.targets)
-    counts = [count_of(number, noun) for number, noun in ((pieces, "piece"), (files, "file")) if number]
-    return f"{told or 'nothing to check'} ({', '.join([*counts, format_size(report.size)])})"
+    if shares[0][0] == len(report.targets) > 0:
+        return f"all {word[report.mode]}"
+    return ", ".join(f"{count:,} {what}" for count, what in shares if count) or "nothing to check"
 
 
 def _is_good(target: VerifiedTarget) -> bool:
@@ -108,20 +112,23 @@ def _is_good(target: VerifiedTarget) -> bool:
 
 def _work(report: VerifyReport) -> str:
     """Return what was read, and how fast."""
+    pieces, files = (sum(getattr(target, name) for target in report.targets) for name in ("pieces", "files"))
+    counts = "".join(f"{count_of(number, noun)}, " for number, noun in ((pieces, "piece"), (files, "file")) if number)
     if report.mode == "quick":
-        return "no data was read"
-    rate = f", {format_size(round(report.read_bytes / report.seconds))}/s" if report.seconds > 0 else ""
-    stopped = "" if report.complete else "stopped: "
-    return f"{stopped}{format_size(report.read_bytes)} read in {format_seconds(report.seconds)}{rate}"
+        return f"{counts}{format_size(report.size)}; no data was read."
+    stopped = "" if report.complete else "Stopped: "
+    done = output.in_time(report.read_bytes, report.seconds)
+    return f"{stopped}{counts}{format_size(report.read_bytes)} read {done}."
 
 
-def _fix(report: VerifyReport) -> str:
-    """Return the next command."""
+def _show_next(report: VerifyReport) -> None:
+    """Print the next command."""
     bad = [target for target in report.targets if target.kind == "tar" and target.faults and target.checked_against]
     if bad and is_store_location(bad[0].path):
-        return "put the right tars in their places: pack them again, or repair copies of them here with packager repair"
-    if bad:
-        return f"repair it with: packager repair {bad[0].path}" + (
-            f", and {len(bad) - 1:,} more" if len(bad) > 1 else ""
+        output.print_message("To repair them, pack them again, or repair copies of them here with packager repair.")
+    elif bad:
+        output.next_step(f"packager repair {bad[0].path}", f"and {len(bad) - 1:,} more" if len(bad) > 1 else "")
+    elif not report.complete:
+        output.print_message(
+            "To check the rest, run the same command again; with --state it begins where this one stopped."
         )
-    return "" if report.complete else "go on with the same command; with --state it begins where this one stopped"

@@ -141,7 +141,7 @@ def test_a_document_beside_the_key_is_refused_since_nobody_signed_it(
     assert run(capsys, "repair", tar, *signed, "--manifest", manifest)[0] == 2
     assert run(capsys, "extract", tar, *signed, "--manifest", manifest)[0] == 2
     code, _, err = run(capsys, "rebuild", manifest, "--from", project.source, *signed)
-    assert (code, "Leave one of them out" in err) == (2, True)
+    assert (code, "Remove one of them" in err) == (2, True)
 
 
 def test_documents_that_release_json_does_not_list_are_refused(project: Project, site: Site, capsys: Capture) -> None:

@@ -189,7 +189,7 @@ def test_a_good_tar_is_read_once_and_whole(held: Held) -> None:
     assert (report["ok"], report["complete"], report["read_bytes"]) == (True, True, len(held.right))
     ran = held.verify(held.tar)
     assert ran.out.startswith("Compared with release 1 of tones in ")
-    assert ran.out.splitlines()[2].startswith(f"verify: 1 good ({held.published.pieces.count} pieces")
+    assert ran.out.splitlines()[2].startswith(f"1 shard checked: all good. {held.published.pieces.count} pieces, ")
 
 
 def test_a_folder_of_tars_tells_missing_sizes_and_extra_ones(held: Held) -> None:
