@@ -256,7 +256,7 @@ REPORTS: TypeTexts = {
         "planned": "Whether there is a plan.",
         "phases": "How far each phase is.",
         "remaining_bytes": "Bytes still to pack.",
-        "remaining_seconds": "How long that may take at the rate so far; null where nothing was packed yet.",
+        "remaining_seconds": "How long that takes at the rate of the last run; null if that is not known.",
         "serial": "Of the last release; null where there is none.",
         "next": "The command that goes on, or empty where all is done.",
         "unknown_tars": "Tars in shards.folder that the plan does not know.",

@@ -1,6 +1,7 @@
 """How shards are packed: apart from the archivist's other steps, since it is what must start quickly."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
@@ -50,7 +51,12 @@ def pack(
         check_space(project, every)
         with open_worker_pool(workers, progress) as pool:
             report = packing.pack(
-                every, worker_plan_of(workers.workers), dry_run=dry_run, cluster=pool, progress=progress
+                every,
+                worker_plan_of(workers.workers),
+                dry_run=dry_run,
+                cluster=pool,
+                progress=progress,
+                measured=partial(state_files.note_last_pack, project),
             )
     return msgspec.structs.replace(
         report,

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -172,7 +173,9 @@ def release(
             packed = pack.pack(every, cores, dry_run=True)
             return ReleaseReport(scan=scanned, plan=planned, pack=packed, publish=None)
         with open_worker_pool(workers, progress) as pool:
-            packed = pack.pack(every, cores, cluster=pool, progress=progress)
+            packed = pack.pack(
+                every, cores, cluster=pool, progress=progress, measured=partial(state_files.note_last_pack, project)
+            )
         ended(packed)
         if packed.failed:
             first, others = packed.failed[0], len(packed.failed) - 1
@@ -236,7 +239,7 @@ def status(config: AnyPath) -> StatusReport:
         planned=True,
         phases=phases,
         remaining_bytes=left,
-        remaining_seconds=left / progress.rate / worker_pool.available_cores() if progress.rate else None,
+        remaining_seconds=_seconds_left(project, left),
         serial=last.serial if last else None,
         next=following,
         unknown_tars=progress.unknown_tars,
@@ -244,6 +247,12 @@ def status(config: AnyPath) -> StatusReport:
         unread_count=unread_count,
         unread=unread,
     )
+
+
+def _seconds_left(project: Project, size: int) -> float | None:
+    """Return how long these bytes take at the rate of the last run; None if it is not known."""
+    rate = state_files.last_pack_rate(project)
+    return size / rate if rate else None
 
 
 def _unplanned(project: Project) -> StatusReport:

@@ -35,7 +35,7 @@ def show(report: StatusReport) -> None:
             )
             for phase in report.phases
         ]
-        output.print_table(("phase", "state", "packed", "bytes", "left"), rows, right=(2, 3, 4))
+        output.print_table(("PHASE", "STATE", "SHARDS", "SIZE", "LEFT"), rows, right=(2, 3, 4))
         for phase in report.phases:
             if phase.first_published and phase.last_published != phase.first_published:
                 first, last = phase.first_published[:10], (phase.last_published or "")[:10]
@@ -44,7 +44,8 @@ def show(report: StatusReport) -> None:
                 output.print_message(f"{phase.name}: closed until {phase.embargo}")
         output.print_message(f"published: release {report.serial}" if report.serial else "nothing published yet")
     if report.remaining_seconds:
-        output.print_message(f"about {format_seconds(report.remaining_seconds)} of packing left, at the rate so far")
+        left = f"{format_size(report.remaining_bytes)}: about {format_seconds(report.remaining_seconds)}"
+        output.print_message(f"Left to pack: {left} at the rate of the last run.")
     if report.to_delete:
         confirm_pruning.print_advice(report.to_delete, "should be deleted")
     if report.unknown_tars:
@@ -57,4 +58,5 @@ def show(report: StatusReport) -> None:
             output.print_message(f"  {report.unread_count - _UNREAD:,} more; .packager/unread.jsonl names all")
         output.print_message("fix the permissions or the disk, then run: packager release")
         return
-    output.print_message(f"next: {report.next}" if report.next else "all done; packager release takes up what changed")
+    following = f"Next: {report.next}" if report.next else "All done. After a change run: packager release"
+    output.print_message(following)

@@ -1,7 +1,7 @@
 """Pack every planned shard that is not whole yet, on worker processes, largest first."""
 
 import time
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -89,10 +89,12 @@ def pack(
     dry_run: bool = False,
     cluster: WorkerPool | None = None,
     progress: Progress = SILENT,
+    measured: Callable[[int, float], None] = lambda _size, _seconds: None,
 ) -> PackReport:
     """Pack the shards that are not whole; the tars of published shards that are gone stay gone, virtual ones have none.
 
-    dry_run: only count them.
+    dry_run: only count them. measured: called at the end, also of a run that is stopped, with the bytes of the complete
+    shards and the seconds that they took.
     cluster: whose workers read and write them; None: processes of this machine. A shard that fails (a source
     changed, the disk is full) leaves nothing of itself and does not stop the others; the report names each.
     Where the sources of a published shard were touched they are read again and compared. Raises InputError where it
@@ -141,6 +143,8 @@ def pack(
     except KeyboardInterrupt:
         begun = min(cores.count, len(missing) - done)
         raise Stopped(_left(len(every) - len(missing) + done, len(every), begun)) from None
+    finally:
+        measured(size, round(time.monotonic() - started, 3))
     if cluster and cluster.retried_tasks:
         _remove_leftovers(every)  # of workers that died
     if done:
@@ -184,12 +188,11 @@ def _results(
 
 @dataclass(frozen=True)
 class PackProgress:
-    """How far packing is: shards packed, virtual ones, and bytes left by phase; bytes a second of one process."""
+    """How far packing is: shards packed, those without tars, and bytes left by phase."""
 
     packed: dict[str, int]
     without_tars: dict[str, int]  # of those packed
     left: dict[str, int]
-    rate: float | None
     unknown_tars: tuple[str, ...]  # tars in the shards' folder that the plan does not know
 
 
@@ -202,20 +205,17 @@ def progress_of(
     """
     count = {phase.name: 0 for phase in plan.phases}
     virtual, left = dict(count), dict(count)
-    size, seconds = 0, 0.0
     for task in every:
         found = shard_status(task)
         if found.whole and found.made:
             count[task.shard.phase] += 1
             virtual[task.shard.phase] += found.virtual
-            if found.made.seconds:
-                size, seconds = size + found.made.size, seconds + found.made.seconds
         else:
             left[task.shard.phase] += task.shard.size
     known = set(_tars(every))
     ended = {f"{name}.tar" for name in obsolete}
     strangers = tuple(name for name in tar_names(project) if name not in known and name not in ended)
-    return PackProgress(count, virtual, left, size / seconds if seconds else None, strangers)
+    return PackProgress(count, virtual, left, strangers)
 
 
 def incomplete_shards(every: list[ShardTask]) -> list[ShardName]:

@@ -218,14 +218,14 @@ class StatusPhase(FrozenStruct, frozen=True, kw_only=True):
 
 
 class StatusReport(FrozenStruct, frozen=True, kw_only=True):
-    """What is done, what is next, and how long that may take at the rate so far."""
+    """What is done, what is next, and how long that takes at the rate of the last run."""
 
     scanned: bool
     records: int
     planned: bool
     phases: tuple[StatusPhase, ...]
     remaining_bytes: int  # bytes still to pack
-    remaining_seconds: float | None  # None: nothing was packed yet to judge by
+    remaining_seconds: float | None  # at the rate of the last run; None: it is not known
     serial: int | None  # of the last release
     next: str  # the command that goes on, or "" where all is done
     unknown_tars: tuple[str, ...]  # tars in shards.folder that the plan does not know

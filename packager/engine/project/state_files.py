@@ -10,8 +10,10 @@ from packager.engine.files.limited_read import read_limited
 from packager.engine.project.project import Project
 from packager.engine.stores.base import Place
 from packager.errors import InputError
-from packager.model import Infohash, Plan, PlannedPhase, Release, ShardName
+from packager.model import FrozenStruct, Infohash, Plan, PlannedPhase, Release, ShardName, Uint63
 from packager.paths import display_text
+
+_LAST_PACK = "last-pack.json"
 
 
 def read_last_release(project: Project) -> Release | None:
@@ -28,6 +30,30 @@ def read_last_release_bytes(project: Project) -> tuple[Release, bytes] | None:
     path = project.releases / f"{serials[-1]}.json"
     data = path.read_bytes()
     return documents.from_bytes(data, Release, path), data
+
+
+class LastPack(FrozenStruct, frozen=True, kw_only=True):
+    """The last run that packed shards: the bytes of those that are complete, and the seconds that it took."""
+
+    format: Uint63 = 1
+    size: Uint63
+    seconds: float
+
+
+def note_last_pack(project: Project, size: int, seconds: float) -> None:
+    """Keep how fast the last run packed, if it packed anything."""
+    if size:
+        note = LastPack(size=size, seconds=seconds)
+        atomic_files.write_bytes(project.state / _LAST_PACK, documents.to_bytes(note))
+
+
+def last_pack_rate(project: Project) -> float | None:
+    """Return the bytes a second of the last run that packed shards; None if it took less than a second, or none did."""
+    path = project.state / _LAST_PACK
+    if not path.is_file():
+        return None
+    note = documents.from_bytes(read_limited(path, documents.LIMIT), LastPack, path)
+    return note.size / note.seconds if note.seconds >= 1 else None
 
 
 def check_site(project: Project) -> None:
