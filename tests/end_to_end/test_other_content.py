@@ -15,7 +15,7 @@ LINE = "is left out: its id is withdrawn, though the content is not what was wit
 def withdrawn(root: Path, capsys: Capture, files: dict[str, bytes], *ids: str) -> Project:
     """Make a project whose second release withdraws records."""
     project = make(root, files)
-    named = [part for each in ids for part in (each,)]
+    named = list(ids)
     assert project.run(capsys, "withdraw", "--yes", *named, "--reason", "x").code == 0
     ran = project.run(capsys, "release")
     assert (ran.code, "left out" in ran.out) == (0, False), "what is withdrawn at its old place needs no line"

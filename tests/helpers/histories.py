@@ -220,8 +220,7 @@ class History:
         if self.withdrawn:
             ids = [self.chance.choice(sorted(self.withdrawn))]
             while True:
-                arguments = [word for each in ids for word in (each,)]
-                code, report = self.run("withdraw", "--yes", "--undo", *arguments)
+                code, report = self.run("withdraw", "--yes", "--undo", *ids)
                 if code == 0:
                     break
                 assert "is withdrawn too, and has the same content" in report, self.told(report)
@@ -233,7 +232,7 @@ class History:
                 self.redacted.discard(each)
             self.log.append(f"undo {ids}")
 
-    def supersede(self) -> None:
+    def replace(self) -> None:
         names = sorted(name for name, shard in self.last.items() if not shard.get("obsolete"))
         if names:
             name = self.chance.choice(names)
