@@ -199,7 +199,7 @@ def test_a_second_run_has_nothing_to_do_and_other_links_read_no_source(
     config = tmp_path / "packager.toml"
     config.write_text(config.read_text().replace("tracker.example.org", "other.example.org"))
     assert made.run(capsys, "plan").code == 0
-    assert "nothing read" in made.run(capsys, "pack").out
+    assert "no file was read" in made.run(capsys, "pack").out
     assert made.run(capsys, "publish").code == 0
     now = made.published()["site/torrents/tones-all-00001.torrent"]
     assert lt.bdecode(now)[b"info"] == lt.bdecode(first["site/torrents/tones-all-00001.torrent"])[b"info"]

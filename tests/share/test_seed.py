@@ -69,6 +69,9 @@ class Notes:
     def note(self, text: str) -> None:
         self.lines.append(text)
 
+    def detail(self, text: str) -> None:
+        self.lines.append(text)
+
     def end(self) -> None:
         pass
 
