@@ -48,6 +48,18 @@ def test_a_session_prints_what_its_page_says(
             program(command.text.split()[0])
 
 
+def test_the_readme_shows_how_make_demo_ends(tmp_path: Path) -> None:
+    console.prepare(tmp_path)
+    config = (DOCS / "demo/packager.toml").read_text(encoding="utf-8")
+    (tmp_path / "packager.toml").write_text(config.replace("../docs/demo", "docs/demo"))
+    done = subprocess.run(
+        [*forked(), "release"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True
+    )
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = tuple(readme.partition("```text\n")[2].partition("```")[0].splitlines())
+    assert console.agree(shown, done.stdout.splitlines()[-len(shown) :]), done.stdout
+
+
 def test_what_differs_from_run_to_run_is_all_that_may_differ() -> None:
     assert console.agree(("Packed 1 shard, in 0 s.", "..."), ["Packed 1 shard, in 12 s (3.4 GiB/s).", "a", "b"])
     assert not console.agree(("Packed 1 shard",), ["Packed 2 shards"])
