@@ -1,1 +1,1 @@
-"""From a folder of files, and a table of what is known of them, to the catalogue."""
+"""Makes the catalogue from a folder of files and a records file."""

@@ -1,7 +1,7 @@
-"""The files table: what was seen of each file of the source, in the walk's order.
+"""The files table: one row for each file of the source, in the walk's order.
 
-The next scan reads it beside its own walk, and rereads no file that is unchanged. What it cannot read stays in the
-table as it was last seen, marked: a disk that fails is not taken for files that were deleted.
+The next scan reads this table along with its walk, and reads tags only from new and changed files. A file that cannot
+be read keeps its last row, marked `unread`, so that a failing disk does not look like deleted files.
 """
 
 import os
@@ -26,11 +26,11 @@ from packager.errors import IncompleteError, InputError, PackagerError
 from packager.model import TAGS
 from packager.progress import Progress
 
-TAG_RULES = 1  # raised whenever read_tags.py reads anything otherwise: then every file is reread once
+TAG_RULES = 1  # raise this if read_tags.py reads anything differently: the next scan reads all tags again
 _TAG_FIELDS = [TAGS.field(name) for name in Tags._fields if name in TAGS.names]
 
-# raw: the exact path. stem: the name without folders and extension. tag_rules: the TAG_RULES under which the
-# tags were read, 0 where they must be read again. unread: the file could not be read; all is as it was before that.
+# raw: the exact path. stem: the name without folders and extension. tag_rules: the TAG_RULES with which the tags were
+# read, 0 if they must be read again. unread: the file could not be read, and the row is from an earlier scan.
 FILES = pa.schema(
     [
         pa.field("raw", pa.binary(), nullable=False),
@@ -48,15 +48,15 @@ FILES = pa.schema(
     ]
 )
 
-# A file written in the same tick as it is read keeps its mtime and changes its bytes (git's "racy" entries); 2 s is
-# the coarsest tick of a file system (FAT).
+# A file can change within one clock tick without a new mtime (git calls this "racy"). 2 s is the longest tick of a file
+# system (FAT).
 _RACY_NS = 2_000_000_000
-_GROUP = 4096  # files looked at before their tags are read
+_GROUP = 4096  # files in one group
 
 
 @dataclass
 class ScanCounts:
-    """Counts of one scan: files, their bytes, and the files whose tags were read now."""
+    """Counts of one scan: files, their bytes, and the files from which tags were read."""
 
     files: int = 0
     bytes: int = 0
@@ -64,7 +64,7 @@ class ScanCounts:
 
 
 class _Rows:
-    """Some rows of the last scan's table; what is asked of them becomes Python's once."""
+    """Some rows of the last scan's table. Columns are converted to Python when they are first used."""
 
     def __init__(self, batch: pa.RecordBatch) -> None:
         self.batch = batch
@@ -73,12 +73,12 @@ class _Rows:
 
     @cached_property
     def tags(self) -> list[Tags]:
-        """What was read of each."""
+        """The tags of each row."""
         columns = (self.batch.column(field.name).to_pylist() for field in _TAG_FIELDS)
         return [Tags(*values) for values in zip(*columns, self.batch.column("fault").to_pylist(), strict=True)]
 
     def unread(self, first: int, stop: int) -> pa.RecordBatch:
-        """Return some rows, as those of files that cannot be read now."""
+        """Return some rows, marked as unread."""
         batch = self.batch.slice(first, stop - first).cast(FILES)
         return batch.set_column(FILES.get_field_index("unread"), FILES.field("unread"), pa.repeat(True, len(batch)))
 
@@ -91,26 +91,26 @@ class _Row(NamedTuple):
 
     @property
     def unread(self) -> pa.RecordBatch:
-        """The row, as that of a file that cannot be read now."""
+        """Return the row, marked as unread."""
         return self.rows.unread(self.at, self.at + 1)
 
     def tags(self, found: WalkedFile) -> Tags | None:
-        """Return the tags of a file if it is unchanged, else None."""
+        """Return the tags of a file if the file is unchanged, else None."""
         raw, size, mtime_ns, _, rules, _ = self.rows.known[self.at]
         same = (raw, size, mtime_ns, rules) == (found.path, found.size, found.mtime_ns, TAG_RULES)
         return self.rows.tags[self.at] if same else None
 
 
 class _Remembered:
-    """The last scan's files table, read once along with the walk, which has the same order."""
+    """The last scan's files table. It is read once, along with the walk, because both have the same order."""
 
     def __init__(self, table: Path) -> None:
         self._coming = _rows(table)
         self._ahead: deque[_Rows] = deque()
-        self._at = 0  # the next row of the first of those ahead
+        self._at = 0  # the next row, in the first batch
 
     def _first(self) -> _Rows | None:
-        """Return the rows that the next one is among, None at the end."""
+        """Return the batch that contains the next row; None at the end."""
         while not self._ahead or self._at == len(self._ahead[0].known):
             if self._ahead:
                 self._ahead.popleft()
@@ -122,7 +122,7 @@ class _Remembered:
         return self._ahead[0]
 
     def row(self, path: bytes) -> _Row | None:
-        """Return the row of a path, None if there is none. Ask in the walk's order."""
+        """Return the row of a path, or None. Call this in the walk's order."""
         key = sort_key(path)
         while (rows := self._first()) is not None:
             raw = rows.known[self._at][0]
@@ -132,8 +132,8 @@ class _Remembered:
         return None
 
     def below(self, folder: bytes) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of what may be a folder, and of all below it, as those of files that cannot be read now."""
-        self.row(folder)  # passes what comes before
+        """Yield the rows of a path and of everything below it, marked as unread."""
+        self.row(folder)  # skips the rows before it
         while (rows := self._first()) is not None:
             first = self._at
             while self._at < len(rows.known) and (rows.known[self._at][0] + b"/").startswith(folder + b"/"):
@@ -143,7 +143,7 @@ class _Remembered:
             yield rows.unread(first, self._at)
 
     def same(self, group: list[WalkedFile]) -> list[pa.RecordBatch]:
-        """Return the next rows, where they are those of a whole group and nothing of them changed; else none."""
+        """Return the next rows if they are exactly those of a group and no file has changed; else an empty list."""
         wanted = [(found.path, found.size, found.mtime_ns, found.member, TAG_RULES, False) for found in group]
         parts: list[pa.RecordBatch] = []
         rows, at, done, ahead = self._first(), self._at, 0, 0
@@ -167,7 +167,7 @@ class _Remembered:
 
 
 def _rows(table: Path) -> Iterator[_Rows]:
-    """Yield the rows of a table, some thousand at once; none of a table that is no use."""
+    """Yield the rows of a table in batches of some thousands; nothing if the table cannot be used."""
     try:
         for batch in parquet.read_batches(table, FILES, FILES.names):
             for first in range(0, batch.num_rows, _GROUP):
@@ -178,11 +178,11 @@ def _rows(table: Path) -> Iterator[_Rows]:
 
 @dataclass
 class FilesTable:
-    """Writes the files table for a walk, reading the tags that the table before does not hold.
+    """Writes the files table for a walk, and reads the tags that the previous table does not have.
 
-    source: what paths are below, empty for a store. name: of the source, for messages. started_ns: when the scan
-    began, by the clock that gives mtimes. warnings, unread: what is reported of each kind. A table before that
-    cannot be read, or has another shape, is as none. Memory: one group of files.
+    source: the folder, empty for a store. name: the source's name in messages. started_ns: when the scan began, by the
+    file system's clock. warnings, unread: collect issues. A previous table that is damaged or has other columns is
+    ignored. Memory: one group of files.
     """
 
     table: Path
@@ -197,15 +197,15 @@ class FilesTable:
     def write(self, walked: Iterator[Walked]) -> ScanCounts:
         """Write the table and return the counts.
 
-        Raises InputError where the source has no file, IncompleteError where none could be read, and what the walk
-        raises; then the table stays as it was.
+        Raises InputError if the source has no file, IncompleteError if no file can be read, and the errors of the walk.
+        The previous table then stays.
         """
         seen, before = ScanCounts(), _Remembered(self.table)
         parquet.write_rows(self.table, FILES, self._batches(walked, before, seen), quick=True)
         return seen
 
     def _batches(self, walked: Iterator[Walked], before: _Remembered, seen: ScanCounts) -> Iterator[pa.RecordBatch]:
-        """Yield the rows, a group at a time."""
+        """Yield the rows, group by group."""
         is_empty = True
         for group in _groups(walked):
             batches: Iterator[pa.RecordBatch]
@@ -224,10 +224,10 @@ class FilesTable:
             raise IncompleteError(self.name, "nothing in the source can be read", "fix its permissions or its disk")
         if is_empty:
             fix = "name the folder of the collection in [[sources]]"
-            raise InputError(self.name, "the source holds no file", fix)
+            raise InputError(self.name, "the source contains no file", fix)
 
     def _report_unchanged(self, group: list[Walked], batches: list[pa.RecordBatch], seen: ScanCounts) -> None:
-        """Report the warnings of a group of which every file is unchanged, in the walk's order, and count its files."""
+        """Report the warnings of an unchanged group, in the walk's order, and count its files."""
         faults = (fault for batch in batches for fault in batch.column("fault").to_pylist())
         for item in group:
             self._report_item(item, next(faults) if isinstance(item, WalkedFile) else None)
@@ -237,7 +237,7 @@ class FilesTable:
         self.progress.advance(count)
 
     def _report_item(self, item: Walked, fault: str | None) -> None:
-        """Report what is to be known of a path."""
+        """Report the warning or error of a path, if any."""
         if isinstance(item, WalkedFile):
             if item.why:
                 self.warnings.add(item.path, f'named "{item.member}" in its shard: {item.why}', "renamed")
@@ -249,7 +249,7 @@ class FilesTable:
             self.warnings.add(item.path, item.what, "skipped")
 
     def _rows(self, group: list[Walked], before: _Remembered, seen: ScanCounts) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of one group, and report its warnings, in the walk's order."""
+        """Yield the rows of a group, and report its warnings, in the walk's order."""
         known = {
             item.path: before.row(item.path) for item in group if isinstance(item, UnreadFolder) or _is_tagged(item)
         }
@@ -279,7 +279,7 @@ class FilesTable:
 
 
 def _groups(walked: Iterator[Walked]) -> Iterator[list[Walked] | UnreadFolder]:
-    """Yield what was walked by some thousands; an unread folder by itself, since any number of files were below it."""
+    """Yield the walk in groups. An unread folder is a group by itself, because it may have had many files."""
     group: list[Walked] = []
     for item in walked:
         is_alone = isinstance(item, UnreadFolder) and item.is_folder
@@ -295,7 +295,7 @@ def _groups(walked: Iterator[Walked]) -> Iterator[list[Walked] | UnreadFolder]:
 
 
 def _batch(rows: list[tuple[object, ...]]) -> list[pa.RecordBatch]:
-    """Return rows of FILES as a batch; none of no rows."""
+    """Return rows of FILES as a batch; an empty list for no rows."""
     if not rows:
         return []
     arrays = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), FILES, strict=True)]
@@ -303,7 +303,7 @@ def _batch(rows: list[tuple[object, ...]]) -> list[pa.RecordBatch]:
 
 
 def _is_tagged(item: Walked) -> bool:
-    """Say whether it is a file whose extension promises tags."""
+    """Return whether this is a file with the extension of a format that has tags."""
     return (
         isinstance(item, WalkedFile)
         and field_rules.extension_of(os.fsdecode(item.path.rpartition(b"/")[2])) in field_rules.TAGGED

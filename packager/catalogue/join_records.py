@@ -1,8 +1,8 @@
-"""Files and records to the catalogue, out of core: who belongs to whom, what overrides what, in the order of ids.
+"""Joins files and records to the catalogue, ordered by id, with DuckDB.
 
-A record is matched by `path` where it has one; else by `id`: the file of that path, else the only audio file of that
-name without its extension, else the only file of that name. What a record says overrides a file's tags. A record
-without an id has that of its path, `record_ids.path_id`; one without a file is of kind audio unless it says otherwise.
+A record with a `path` matches that file. Other records match by `id`: the file with this path, else the only audio file
+with this name without extension, else the only file with this name. The record's values override the file's tags. A
+record without an id gets `record_ids.path_id` of its path. A record without a file is audio if it sets no other kind.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ from packager.engine.tables.record_ids import path_id
 from packager.errors import InputError
 from packager.model import CATALOGUE, KINDS, TAGS
 
-Where = Callable[[int], str]  # a record's line or row as a message names it
+Where = Callable[[int], str]  # returns the name of a record's line or row for messages
 _Ask = Callable[[str, pa.Schema], Iterator[tuple[Any, ...]]]
 
 _LINED = pa.schema([*CATALOGUE, ("line", pa.int64())])
@@ -31,7 +31,7 @@ _TWICE = pa.schema([("value", pa.string()), ("first", pa.int64()), ("second", pa
 _AMBIGUOUS = pa.schema([("line", pa.int64()), ("id", pa.string()), ("one", pa.string()), ("other", pa.string())])
 _ABSENT = pa.schema([("line", pa.int64()), ("path", pa.string())])
 
-# One row a (record, file that it may mean). `sure`: by its path, or audio of that name.
+# One row for each record and file that may match. `sure`: matched by path, or an audio file.
 _CANDIDATES = """
 CREATE TEMP TABLE candidates AS
 WITH by_id AS (SELECT r.line, f.n FROM r JOIN f ON f.path = r.id WHERE r.path IS NULL)
@@ -49,7 +49,7 @@ FROM candidates GROUP BY line
 
 @dataclass
 class CatalogueCounts:
-    """Rows of the catalogue: all, those without a file, and by kind."""
+    """Counts of the catalogue's rows: all, those without a file, and by kind."""
 
     records: int = 0
     without_file_count: int = 0
@@ -57,7 +57,7 @@ class CatalogueCounts:
 
 
 def check_records(records: Path, state: Path, where: Where) -> None:
-    """Raise InputError where a table of RECORDS has an id or a path twice; name both lines."""
+    """Raise InputError if a table of RECORDS has the same id or path twice. The error names both lines."""
     with closing(sql.open_database(state)) as database:
         for column in ("id", "path"):
             twice = sql.run_rows(
@@ -68,7 +68,7 @@ def check_records(records: Path, state: Path, where: Where) -> None:
                 _TWICE,
             )
             for value, first, second in twice:
-                what = f'{column} "{paths.display_text(value)}" stands twice, here and at {where(first)}'
+                what = f'{column} "{paths.display_text(value)}" is used twice, here and at {where(first)}'
                 raise InputError(where(second), what, "keep one of them")
 
 
@@ -77,8 +77,8 @@ def write_catalogue(
 ) -> CatalogueCounts:
     """Write the catalogue (model.CATALOGUE) of a files table and a table of RECORDS, ordered by the bytes of id.
 
-    state: the folder that all three are below. Memory: DuckDB's bound. Raises InputError for an id that means
-    several files, two records of one file, and two rows of one id.
+    state: the folder that contains all three. Memory: DuckDB's limit. Raises InputError for an id that matches
+    several files, two records of one file, and two rows with one id.
     """
     counts = CatalogueCounts()
     with closing(sql.open_database(state)) as database:
@@ -95,7 +95,7 @@ def write_catalogue(
             for line, path in ask(_ABSENT_QUERY, _ABSENT):
                 what = f'names a file that the scan did not find: "{paths.display_text(path)}"'
                 warnings.add(where(line), what, "records")
-            # Joined first and sorted then: each spills by itself, both at once need far more memory.
+            # Two steps, join and sort, because both in one query need far more memory.
             run(f"CREATE TEMP TABLE joined AS {_joined()}")
             run("DROP TABLE candidates; DROP TABLE matched")
             rows = "SELECT * FROM joined"
@@ -108,37 +108,37 @@ _ABSENT_QUERY = "SELECT line, path FROM r ANTI JOIN matched USING (line) WHERE p
 
 
 def _check_matches(ask: _Ask, where: Where) -> None:
-    """Raise InputError where a record means several files, or a file has several records."""
+    """Raise InputError if a record matches several files, or a file has several records."""
     ambiguous = (
         "SELECT m.line, coalesce(r.path, r.id) AS id, a.path AS one, b.path AS other FROM matched m JOIN r USING (line)"
         " JOIN f a ON a.n = m.n JOIN f b ON b.n = m.other WHERE m.n <> m.other ORDER BY m.line LIMIT 1"
     )
     for line, name, one, other in ask(ambiguous, _AMBIGUOUS):
-        meant = f'"{paths.display_text(one)}" or "{paths.display_text(other)}"'
-        what = f'"{paths.display_text(name)}" is ambiguous: it may mean {meant}'
-        raise InputError(where(line), what, 'say which in a column "path", or rename one of them')
+        candidates = f'"{paths.display_text(one)}" or "{paths.display_text(other)}"'
+        what = f'"{paths.display_text(name)}" is ambiguous: it matches {candidates}'
+        raise InputError(where(line), what, 'add a column "path" that names the file, or rename one of them')
     shared = (
         "SELECT any_value(f.path) AS value, min(m.line) AS first, max(m.line) AS second"
         " FROM matched m JOIN f USING (n) GROUP BY n HAVING count(*) > 1 ORDER BY second LIMIT 1"
     )
     for path, first, second in ask(shared, _TWICE):
-        what = f'the record means the file "{paths.display_text(path)}", as the one at {where(first)} does'
-        raise InputError(where(second), what, "keep one record a file")
+        what = f'the record matches the file "{paths.display_text(path)}", like the record at {where(first)}'
+        raise InputError(where(second), what, "keep one record for each file")
 
 
 _TAGS = [name for name in TAGS.names if name in FILES.names]
-_OWN = ["path", "path_b64", "member", "size", "mtime_ns", "fault", "unread"]  # what only the file says
+_OWN = ["path", "path_b64", "member", "size", "mtime_ns", "fault", "unread"]  # columns that come only from the file
 
 
 def _unrecorded() -> str:
-    """Return the SQL of files as rows of the catalogue that no record says anything of."""
+    """Return the SQL that makes catalogue rows of files without a record."""
     columns = [f"{path_id('f.path', 'f.path_b64')} AS id", "f.kind", *(f"f.{name}" for name in _OWN + _TAGS)]
     columns += [f"NULL AS {name}" for name in (*TAGS.names, "sha256") if name not in _TAGS]
     return f"SELECT {', '.join(columns)}, NULL::BIGINT AS line FROM f"  # noqa: S608  # our own names
 
 
 def _joined() -> str:
-    """Return the SQL of all rows of the catalogue, with their records' lines: what a record says goes first."""
+    """Return the SQL of all catalogue rows, with their records' lines. A record's values override the file's."""
     columns = [
         f"coalesce(r.id, {path_id('f.path', 'f.path_b64')}, {path_id('r.path')}) AS id",
         "coalesce(r.kind, f.kind, 'audio') AS kind",
@@ -152,7 +152,7 @@ def _joined() -> str:
 
 
 def _counted(batches: Iterator[pa.RecordBatch], counts: CatalogueCounts, where: Where) -> Iterator[pa.RecordBatch]:
-    """Yield the rows without their lines, counting them. Raises InputError where two that follow have one id."""
+    """Yield the rows without their lines, and count them. Raises InputError if two rows have the same id."""
     last = None
     for batch in batches:
         ids = batch.column("id")
@@ -170,12 +170,12 @@ def _counted(batches: Iterator[pa.RecordBatch], counts: CatalogueCounts, where: 
 
 
 def _refuse_twins(twins: pa.RecordBatch, where: Where) -> None:
-    """Raise the InputError of two rows with one id; a file that has no record comes last."""
+    """Raise the InputError for two rows with one id. If one is a file without a record, it is the second."""
     first, second = twins.to_pylist()
-    told = f'id "{paths.display_text(first["id"])}"'
+    name = f'id "{paths.display_text(first["id"])}"'
     if second["line"] is None:
-        what = f'{told} is also the id of the file "{paths.display_text(second["path"])}", which no record names'
+        what = f'{name} is also the id of the file "{paths.display_text(second["path"])}", which has no record'
         raise InputError(where(first["line"]), what, "give the record another id, or give the file a record")
     raise InputError(
-        where(second["line"]), f"{told} stands twice, here and at {where(first['line'])}", "keep one of them"
+        where(second["line"]), f"{name} is used twice, here and at {where(first['line'])}", "keep one of them"
     )

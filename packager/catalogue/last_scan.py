@@ -1,6 +1,6 @@
-"""What the last scan joined, and what came of it: a scan that sees the same again leaves its catalogue alone.
+"""The inputs and counts of the last scan. A scan with the same inputs keeps the catalogue.
 
-Only a scan whose join had no warning is saved, so that no warning is ever lost.
+A scan is saved only if its join had no warning, so that no warning is lost.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ FILE = "scanned.json"  # in the state folder
 
 
 class LastScan(FrozenStruct, frozen=True, kw_only=True):
-    """One scan: digests in hex of what was joined, the catalogue's stamp, and the counts of its rows."""
+    """One scan: digests of its inputs in hex, the catalogue's stamp, and the counts of its rows."""
 
     format: int
     tool: str
@@ -31,12 +31,12 @@ class LastScan(FrozenStruct, frozen=True, kw_only=True):
 
     @property
     def counts(self) -> CatalogueCounts:
-        """The counts as the join returned them."""
+        """Return the counts of the join."""
         return CatalogueCounts(self.rows, self.metadata_only, dict(self.kinds))
 
 
 def file_digest(path: Path | None) -> str | None:
-    """Return the SHA-256 of a file in hex, None for none. Raises IncompleteError where it cannot be read."""
+    """Return a file's SHA-256 in hex; None for None. Raises IncompleteError if the file cannot be read."""
     if path is None:
         return None
     try:
@@ -47,7 +47,7 @@ def file_digest(path: Path | None) -> str | None:
 
 
 def read_last_scan(state: Path, catalogue: Path) -> LastScan | None:
-    """Return what was noted, if that very catalogue is still in its place."""
+    """Return the last scan if the catalogue has not changed since, else None."""
     try:
         noted = documents.from_bytes((state / FILE).read_bytes(), LastScan, state / FILE)
         found = FileStamp.of(catalogue.stat())
@@ -59,7 +59,7 @@ def read_last_scan(state: Path, catalogue: Path) -> LastScan | None:
 def write_last_scan(
     state: Path, catalogue: Path, files: str | None, records: str | None, counts: CatalogueCounts
 ) -> None:
-    """Note what was joined to the catalogue that is in its place now."""
+    """Save the inputs and counts of the present catalogue."""
     noted = LastScan(
         format=documents.FORMAT,
         tool=__version__,

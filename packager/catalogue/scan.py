@@ -1,4 +1,4 @@
-"""`scan`: the source folder and the records file to the catalogue. Reads the source, writes only the state folder."""
+"""`scan`: makes the catalogue from the source and the records file. It writes only to the state folder."""
 
 import filecmp
 import os
@@ -25,25 +25,25 @@ from packager.engine.project.project import Project
 from packager.engine.stores import open_store
 from packager.progress import SILENT, Progress
 
-_NEVER = (1 << 63) - 1  # ns; no file is younger
+_NEVER = (1 << 63) - 1  # ns; later than every mtime
 
 
 def scan(project: Project, *, workers: int, progress: Progress = SILENT) -> ScanReport:
-    """Make the catalogue of a source folder, with what the records file says, and return what was seen.
+    """Make the catalogue of a source and a records file, and return the report.
 
-    Steps: check the records; walk the source and read the tags of what is new or changed since the last scan; join;
-    put the new catalogue in place of the old one if it differs. The bytes of the catalogue hang on the source's and
-    the records' contents and the files' mtimes, never on `workers`. Memory: DuckDB's bound and some thousand rows,
-    for any number of files, beside the names of the folders on the way down to the one being read. The caller holds
-    the state folder's lock. What could not be read is in the report; it keeps the rows that it had. Raises InputError
-    (source, records) and IncompleteError (nothing could be read, disk full, a worker killed).
+    Steps: check the records; walk the source and read the tags of new and changed files; join; replace the old
+    catalogue if the new one differs. The bytes of the catalogue depend on the contents of source and records and on
+    the files' mtimes, never on `workers`. Memory: DuckDB's limit, some thousand rows, and the names in the folders that
+    are open in the walk. The caller must have locked the state folder. Files that cannot be read keep their old rows
+    and are in the report. Raises InputError (source, records) and IncompleteError (nothing can be read, disk full, a
+    worker was killed).
     """
     scratch = project.state / "scan"
     atomic_files.remove_tree(scratch)
-    started_ns = atomic_files.make_folder(scratch).stat().st_mtime_ns  # the file system's clock, which gives mtimes too
+    started_ns = atomic_files.make_folder(scratch).stat().st_mtime_ns  # by the file system's clock, like other mtimes
     try:
         if isinstance(project.source_location, StoreUrl) and project.source_location.scheme == "s3":
-            started_ns = _NEVER  # an object's stamp holds its ETag: one that is written twice in a tick has two
+            started_ns = _NEVER  # ETags change with every write, so a store has no racy files
         return _scan(project, scratch, started_ns, _readers(project, workers), progress)
     finally:
         for folder in (scratch, project.state / "spill"):
@@ -51,12 +51,12 @@ def scan(project: Project, *, workers: int, progress: Progress = SILENT) -> Scan
 
 
 def _scan(project: Project, scratch: Path, started_ns: int, readers: TagReaders, progress: Progress) -> ScanReport:
-    """Do the steps of `scan` with a scratch folder."""
+    """Run the steps of `scan` with a scratch folder."""
     before = last_scan.read_last_scan(project.state, project.catalogue)
     join = _Join(project, scratch, scratch / "catalogue.parquet")
     stamp = FileStamp.at(project.records)
     if before is None:
-        join.read_records()  # first, since it stops early at a hostile file of any size
+        join.read_records()  # first, because it fails early
     records = last_scan.file_digest(project.records)
     if before is not None and records != before.records:
         join.read_records()
@@ -85,12 +85,12 @@ def _scan(project: Project, scratch: Path, started_ns: int, readers: TagReaders,
 
 @dataclass
 class _Join:
-    """The files table and the records file on their way to a catalogue."""
+    """Joins the files table and the records file to a catalogue."""
 
     project: Project
     scratch: Path
     catalogue: Path
-    records: Path | None = None  # the table of RECORDS, once they are read
+    records: Path | None = None  # the table of RECORDS, after read_records
 
     def read_records(self) -> None:
         """Read and check the records file, if there is one. Raises InputError."""
@@ -100,7 +100,7 @@ class _Join:
             check_records(self.records, self.project.state, self._where)
 
     def _where(self, line: int) -> str:
-        """Return how a message names a line of the records file."""
+        """Return the name of a line of the records file for messages."""
         return record_formats.row_location(self.project.records, line) if self.project.records else str(line)
 
     def write(self, warnings: WarningLog) -> CatalogueCounts:
@@ -117,16 +117,16 @@ class _Join:
 
 
 def _readers(project: Project, workers: int) -> TagReaders:
-    """Return what reads tags."""
+    """Return the tag readers for the source."""
     if not isinstance(project.source_location, StoreUrl):
         return TagReaders(workers)
-    from packager.catalogue.tags.stored_tags import read_stored  # an extra, and slow to import
+    from packager.catalogue.tags.stored_tags import read_stored  # optional dependency, slow to import
 
     return TagReaders(workers, partial(read_stored, project.source_location))
 
 
 def _walked(project: Project, scratch: Path) -> tuple[bytes, Iterator[Walked]]:
-    """Return what paths of the source are below, and the walk of it."""
+    """Return the source's folder (empty for a store) and its walk."""
     if isinstance(project.source_location, StoreUrl):
         return b"", walk_store(open_store(project.source_location), scratch)
     source = os.path.realpath(os.fsencode(project.source_location))
@@ -134,7 +134,7 @@ def _walked(project: Project, scratch: Path) -> tuple[bytes, Iterator[Walked]]:
 
 
 def _own(project: Project, source: bytes) -> frozenset[bytes]:
-    """Return what of packager's own lies below the source, as paths below it."""
+    """Return packager's own files and folders in the source, as paths below it."""
     ours = (project.config, project.state, project.shards_location, project.site)
     real = (os.path.realpath(os.fsencode(path)) for path in ours if isinstance(path, Path))
     prefix = source.rstrip(b"/") + b"/"
@@ -142,7 +142,7 @@ def _own(project: Project, source: bytes) -> frozenset[bytes]:
 
 
 def _put(fresh: Path, catalogue: Path) -> bool:
-    """Put a new catalogue in place, unless the one there is equal; say whether it was not."""
+    """Replace the catalogue if the new one differs. Return whether it did."""
     if catalogue.exists() and filecmp.cmp(fresh, catalogue, shallow=False):
         return False
     atomic_files.move_file(fresh, catalogue)
@@ -152,7 +152,7 @@ def _put(fresh: Path, catalogue: Path) -> bool:
 def _report(
     seen: ScanCounts, counts: CatalogueCounts, warnings: WarningLog, unread: UnreadLog, *, changed: bool
 ) -> ScanReport:
-    """Return what is told of a scan."""
+    """Return the report of a scan."""
     return ScanReport(
         files=seen.files,
         bytes=seen.bytes,

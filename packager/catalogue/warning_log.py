@@ -1,6 +1,6 @@
-"""What a scan reports of files and records: warnings, and apart from them what could not be read.
+"""Collects a scan's warnings, and separately the files and folders that cannot be read.
 
-All of both go to a file, the first to the report. Warnings are shown by kind; what cannot be read is named.
+All issues go to a file, and the first of them to the report. The screen shows warnings by kind, and unread paths.
 """
 
 import contextlib
@@ -18,11 +18,11 @@ from packager.progress import Progress
 
 REPORTED = 1000
 NOTED = 20
-WARNINGS, UNREAD = "warnings.jsonl", "unread.jsonl"  # in the state folder: all of each kind, a JSON object a line
+WARNINGS, UNREAD = "warnings.jsonl", "unread.jsonl"  # in the state folder: JSON lines, one for each issue
 
 
 class WarningLog:
-    """Counts warnings by kind, keeps the first REPORTED, writes each as a line of JSON."""
+    """Counts warnings by kind, keeps the first REPORTED, and writes all as JSON lines."""
 
     def __init__(self, file: BinaryIO, progress: Progress) -> None:
         """Write to an open file."""
@@ -32,7 +32,7 @@ class WarningLog:
         self.count = 0
 
     def add(self, where: str | bytes, what: str, kind: str) -> None:
-        """Report a path or record; `where` is made fit to be shown here, `what` already is."""
+        """Add a warning. where: any text, escaped here; what: a text that can be shown; kind: its group."""
         issue = KindIssue(where=paths.display_text(where), what=what, kind=kind)
         self.count += 1
         count, example = self._groups.get(kind, (0, issue.where))
@@ -51,7 +51,7 @@ class WarningLog:
 
 
 class UnreadLog:
-    """Counts what cannot be read, keeps the first REPORTED, notes the first NOTED, writes each as a line of JSON."""
+    """Counts unread paths, keeps the first REPORTED, shows the first NOTED, and writes all as JSON lines."""
 
     def __init__(self, file: BinaryIO, progress: Progress) -> None:
         """Write to an open file."""
@@ -60,7 +60,7 @@ class UnreadLog:
         self.count = 0
 
     def add(self, where: str | bytes, what: str) -> None:
-        """Report a path; `where` is made fit to be shown here, `what` already is."""
+        """Add an unread path. where: any text, escaped here; what: a text that can be shown."""
         issue = Issue(where=paths.display_text(where), what=what)
         self.count += 1
         if self.count <= REPORTED:
@@ -72,16 +72,16 @@ class UnreadLog:
 
 @contextlib.contextmanager
 def collect_warnings(state: Path, progress: Progress) -> Iterator[tuple[WarningLog, UnreadLog]]:
-    """Yield what takes the warnings, and what takes what could not be read; both files are replaced at the end."""
+    """Yield the logs for warnings and for unread paths. Both files are replaced at the end."""
     with atomic_files.replace_file(state / WARNINGS) as warnings, atomic_files.replace_file(state / UNREAD) as unread:
         logs = WarningLog(warnings, progress), UnreadLog(unread, progress)
         yield logs
         if (more := logs[1].count - NOTED) > 0:
-            progress.note(f"error: {more:,} more files and folders cannot be read; {state / UNREAD} names all")
+            progress.note(f"error: {more:,} more files and folders cannot be read; {state / UNREAD} lists them all")
 
 
 def read_warnings(state: Path, kind: str | None) -> WarningsReport:
-    """Return what the last scan warned of, or the warnings of one kind."""
+    """Return the warnings of the last scan, all or of one kind."""
     groups: dict[str, list[KindIssue]] = {}
     counts: dict[str, int] = {}
     with contextlib.suppress(FileNotFoundError), open(state / WARNINGS, "rb") as file:
@@ -99,7 +99,7 @@ def read_warnings(state: Path, kind: str | None) -> WarningsReport:
 
 
 def read_unread(state: Path) -> tuple[int, tuple[Issue, ...]]:
-    """Return how many files and folders the last scan could not read, and the first REPORTED of them."""
+    """Return how many files and folders the last scan could not read, and the first REPORTED issues."""
     count, first = 0, []
     with contextlib.suppress(FileNotFoundError), open(state / UNREAD, "rb") as file:
         for count, line in enumerate(file, 1):

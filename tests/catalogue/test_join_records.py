@@ -126,31 +126,31 @@ def test_the_claimed_digest_is_kept(project: CatalogueProject) -> None:
     [
         (
             "id\nT1\nsong\n",
-            'r.csv:3: "song" is ambiguous: it may mean "a/song.flac" or "b/song.mp3"; '
-            'say which in a column "path", or rename one of them',
+            'r.csv:3: "song" is ambiguous: it matches "a/song.flac" or "b/song.mp3"; '
+            'add a column "path" that names the file, or rename one of them',
         ),
         (
             "id\ncover\n",
-            'r.csv:2: "cover" is ambiguous: it may mean "a/cover.jpg" or "b/cover.png"; '
-            'say which in a column "path", or rename one of them',
+            'r.csv:2: "cover" is ambiguous: it matches "a/cover.jpg" or "b/cover.png"; '
+            'add a column "path" that names the file, or rename one of them',
         ),
         (
             "id,path\nx,a/one.txt\none,\n",
-            'r.csv:3: the record means the file "a/one.txt", as the one at r.csv:2 does; keep one record a file',
+            'r.csv:3: the record matches the file "a/one.txt", like the record at r.csv:2; keep one record for each file',
         ),
         (
             "id,path\na/one.txt,a/song.flac\n",
-            'r.csv:2: id "a/one.txt" is also the id of the file "a/one.txt", which no record names; '
+            'r.csv:2: id "a/one.txt" is also the id of the file "a/one.txt", which has no record; '
             "give the record another id, or give the file a record",
         ),
         (
             "id,path\n,a/song.flac\na/song.flac,a/one.txt\n",
-            'r.csv:3: id "a/song.flac" stands twice, here and at r.csv:2; keep one of them',
+            'r.csv:3: id "a/song.flac" is used twice, here and at r.csv:2; keep one of them',
         ),
-        ("id\nT1\nT2\nT1\n", 'r.csv:4: id "T1" stands twice, here and at r.csv:2; keep one of them'),
+        ("id\nT1\nT2\nT1\n", 'r.csv:4: id "T1" is used twice, here and at r.csv:2; keep one of them'),
         (
             "path\na/one.txt\na/one.txt\n",
-            'r.csv:3: path "a/one.txt" stands twice, here and at r.csv:2; keep one of them',
+            'r.csv:3: path "a/one.txt" is used twice, here and at r.csv:2; keep one of them',
         ),
     ],
 )

@@ -14,7 +14,7 @@ from tests.helpers.catalogue_projects import SETTLED, CatalogueProject, told
 
 RENAMED = {
     b"latin1-\xe9.flac": "the name is not UTF-8",
-    b"new\nline.txt": "the name holds a character that other systems or checkers read otherwise",
+    b"new\nline.txt": "the name contains a character that other systems or programs read differently",
     b"Twin.txt": "the name differs from another only by case or by Unicode normalisation",
     b"twin.txt": "the name differs from another only by case or by Unicode normalisation",
     unicodedata.normalize(
@@ -23,11 +23,11 @@ RENAMED = {
     unicodedata.normalize(
         "NFD", "é.txt"
     ).encode(): "the name differs from another only by case or by Unicode normalisation",
-    b"100%.flac": "the name holds a character that other systems or checkers read otherwise",
+    b"100%.flac": "the name contains a character that other systems or programs read differently",
     b"space ": "the name ends in a dot or a space",
     b"dot.": "the name ends in a dot or a space",
     b"CON": "the name is reserved on Windows",
-    "rtl\u202e.txt".encode(): "the name holds a character that other systems or checkers read otherwise",
+    "rtl\u202e.txt".encode(): "the name contains a character that other systems or programs read differently",
 }
 
 
@@ -67,7 +67,7 @@ def test_a_long_path_gets_a_short_member_path(project: CatalogueProject) -> None
     assert row["path"] == path
     assert row["member"].startswith("long-paths~/")
     assert row["member"].endswith(".flac")
-    assert "the path is over 1,024 bytes" in report.warnings[0].what
+    assert "the path has more than 1,024 bytes" in report.warnings[0].what
 
 
 def test_a_broken_audio_file_is_kept_with_its_fault(project: CatalogueProject) -> None:
@@ -177,7 +177,7 @@ def test_the_catalogue_has_the_contracts_columns(project: CatalogueProject) -> N
 def test_a_source_without_a_file_is_refused(project: CatalogueProject, folders: tuple[str, ...]) -> None:
     for folder in folders:
         (project.source / folder).mkdir()
-    with pytest.raises(InputError, match=r"the source holds no file; name the folder"):
+    with pytest.raises(InputError, match=r"the source contains no file; name the folder"):
         project.scan()
     assert not project.project.catalogue.exists()
 
@@ -191,7 +191,7 @@ def test_packagers_own_files_in_the_source_are_left_out(project: CatalogueProjec
     report = project.scan()
     assert list(project.rows()) == ["song.txt"]
     assert told(report) == dict.fromkeys(
-        (".packager", "packager.toml", "shards", "site"), "made by packager itself, left out"
+        (".packager", "packager.toml", "shards", "site"), "written by packager, left out"
     )
     assert not report.changed
 

@@ -1,1 +1,1 @@
-"""The records file: rows of CSV, TSV, JSON lines, Parquet or SQLite become one checked table."""
+"""Reads and checks the records file: CSV, TSV, JSON lines, Parquet or SQLite."""

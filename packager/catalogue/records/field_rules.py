@@ -1,10 +1,10 @@
-"""What the fields of a record may hold: kinds by file extension, years, text fit for a table. No I/O."""
+"""Rules for the fields of a record: kinds by file extension, years, clean text. No I/O."""
 
 import re
 
 from packager.model import Kind
 
-TEXT_MAX = 16_384  # characters kept of one tag's value
+TEXT_MAX = 16_384  # maximum characters of a tag's value
 
 _EXTENSIONS: dict[Kind, str] = {
     "audio": "flac oga ogg opus spx mp3 mp2 m4a m4b mp4 aac ac3 eac3 alac wav wave bwf rf64 aif aiff aifc afc"
@@ -15,7 +15,7 @@ _EXTENSIONS: dict[Kind, str] = {
 }
 _KINDS = {extension: kind for kind, words in _EXTENSIONS.items() for extension in words.split()}
 
-# Audio that mutagen has no reader for: kept like any audio, without tags.
+# Audio formats that mutagen cannot read. Their files have no tags.
 _UNTAGGED = frozenset("au snd caf amr shn mod xm it s3m".split())  # noqa: SIM905  # reads better than a list
 TAGGED = frozenset(extension for extension, kind in _KINDS.items() if kind == "audio") - _UNTAGGED
 _YEAR = re.compile(r"[1-9][0-9]{3}")
@@ -23,29 +23,29 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def extension_of(name: str) -> str:
-    """Return a name's extension in lower case, without the dot; "" where it has none."""
+    """Return a name's extension in lower case, without the dot; "" if it has none."""
     stem, dot, tail = name.rpartition(".")
     return tail.lower() if stem and dot else ""
 
 
 def stem_of(path: str) -> str:
-    """Return the name of a path without folders and extension: what a record's id may be."""
+    """Return a path's file name without extension, which a record's id may be."""
     name = path.rpartition("/")[2]
     stem, dot, _ = name.rpartition(".")
     return stem if stem and dot else name
 
 
 def kind_of(extension: str) -> Kind:
-    """Return the kind that a file's extension says; "other" for one nobody knows."""
+    """Return the kind of a file extension; "other" for an unknown one."""
     return _KINDS.get(extension, "other")
 
 
 def year_of(date: str | None) -> int | None:
-    """Return the first four digits in a row of a date, as a year from 1000 to 9999."""
+    """Return the year of a date: the first four digits in a row, from 1000 to 9999; None if there are none."""
     match = _YEAR.search(date or "")
     return int(match[0]) if match else None
 
 
 def clean_text(text: str) -> str | None:
-    """Return a tag's text as UTF-8 can hold it, without spaces and NULs at its ends; None where nothing is left."""
+    """Return a tag's text as valid UTF-8 without spaces and NULs at its ends; None if nothing is left."""
     return _SURROGATE.sub("\ufffd", text).strip(" \t\r\n\0") or None

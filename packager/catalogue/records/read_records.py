@@ -1,4 +1,4 @@
-"""A records file, checked and made into one table (record_values.RECORDS), a row a record, in the file's order."""
+"""Converts a records file to a checked table (record_values.RECORDS), one row for each record, in the same order."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -14,9 +14,9 @@ _BATCH = 8192
 
 
 def read_records(path: Path, into: Path) -> int:
-    """Write the records of a file to the Parquet file `into` and return how many there are.
+    """Write the records of a file to the Parquet file `into`, and return their number.
 
-    The extension says the format. Memory: one batch. Raises InputError, which names the line or row.
+    The format follows from the extension. Memory: one batch. Raises InputError, which names the line or row.
     """
     checked = _checked(path)
 

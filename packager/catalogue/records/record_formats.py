@@ -1,6 +1,6 @@
-"""The rows of a records file: CSV, TSV, JSON lines, Parquet or SQLite, as (number, columns, values).
+"""Reads the rows of a records file (CSV, TSV, JSON lines, Parquet or SQLite) as (number, columns, values).
 
-Streams: one line, row group or row at a time. What cannot be read is an InputError that names the line or row.
+Memory: one line, row group or row. If something cannot be read, the InputError names the line or row.
 """
 
 import contextlib
@@ -23,17 +23,17 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    """Yield (line or row number from 1, columns, values) of each record. Raises InputError."""
+    """Yield (line or row number from 1, columns, values) for each record. Raises InputError."""
     read = _FORMATS.get(path.suffix.lower())
     if read is None:
         raise InputError(
             paths.display_text(path.name),
-            f'"{paths.display_text(path.suffix)}" is not the extension of a records file',
+            f'"{paths.display_text(path.suffix)}" is not a supported extension of a records file',
             f"name it {', '.join(list(_FORMATS)[:-1])} or {list(_FORMATS)[-1]}",
         )
     if not path.is_file():
         raise InputError(
-            paths.display_text(str(path)), "no such file", "set records.files in packager.toml, or leave it out"
+            paths.display_text(str(path)), "no such file", "correct records.files in packager.toml, or remove it"
         )
     try:
         open(path, "rb").close()
@@ -43,19 +43,19 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 
 def row_location(path: Path, number: int) -> str:
-    """Return how a message names a record: "records.csv:12" by line, "records.parquet: row 12" in a table."""
-    return f"{_called(path)}{number}"
+    """Return a record's name for messages: "records.csv:12" for a line, "records.parquet: row 12" for a table."""
+    return f"{_location_prefix(path)}{number}"
 
 
 @lru_cache
-def _called(path: Path) -> str:
-    """Return what stands before a record's number; asked for every record."""
+def _location_prefix(path: Path) -> str:
+    """Return the part of `row_location` before the number."""
     name = paths.display_text(path.name)
     return f"{name}:" if _FORMATS.get(path.suffix.lower()) in _TEXT else f"{name}: row "
 
 
 def _lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a UTF-8 file, their ends kept, a byte order mark dropped. At most VALUE_MAX bytes each."""
+    """Yield the lines of a UTF-8 file with their line ends, without a byte order mark; at most VALUE_MAX bytes each."""
     try:
         with open(path, "rb") as file:
             number = 0
@@ -63,7 +63,9 @@ def _lines(path: Path) -> Iterator[str]:
                 number += 1
                 if len(line) > VALUE_MAX:
                     raise InputError(
-                        row_location(path, number), f"a line of over {VALUE_MAX:,} bytes", "part or shorten it"
+                        row_location(path, number),
+                        f"the line has more than {VALUE_MAX:,} bytes",
+                        "shorten it or split it",
                     )
                 try:
                     yield (line.removeprefix(_BOM) if number == 1 else line).decode("utf-8")
@@ -75,7 +77,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _header(names: Sequence[str], place: str, fix: str) -> Columns:
-    """Return a table's columns. Raises InputError where none can say which record a row is."""
+    """Return a table's columns. Raises InputError if there is neither an id nor a path."""
     columns = find_columns(names, place)
     if not {"id", "path"} & set(columns.known):
         raise InputError(place, 'there is neither a column "id" nor a column "path"', fix)
@@ -83,7 +85,7 @@ def _header(names: Sequence[str], place: str, fix: str) -> Columns:
 
 
 def _csv(path: Path, delimiter: str = ",") -> Iterator[Row]:
-    """Yield the rows of RFC 4180 text; the first line names the columns, empty lines are passed over."""
+    """Yield the rows of RFC 4180 text. The first line names the columns; empty lines are skipped."""
     reader = csv.reader(_lines(path), delimiter=delimiter, strict=True)
     columns: Columns | None = None
     while True:
@@ -97,37 +99,37 @@ def _csv(path: Path, delimiter: str = ",") -> Iterator[Row]:
         if not row:
             continue
         if columns is None:
-            fix = "name the columns in the first line, parted by commas (.csv) or tabs (.tsv)"
+            fix = "name the columns in the first line, separated by commas (.csv) or tabs (.tsv)"
             columns = _header(row, row_location(path, start), fix)
             continue
         if len(row) != len(columns.names):
-            what = f"{len(row)} values where the header names {len(columns.names)} columns"
-            raise InputError(row_location(path, start), what, "quote values that hold the separator")
+            what = f"{len(row)} values, but the header names {len(columns.names)} columns"
+            raise InputError(row_location(path, start), what, "quote values that contain the separator")
         yield start, columns, tuple(row)
     if columns is None:
-        raise InputError(paths.display_text(path.name), "the file is empty", "its first line must name the columns")
+        raise InputError(paths.display_text(path.name), "the file is empty", "name the columns in the first line")
 
 
 def _csv_fault(error: csv.Error) -> tuple[str, str]:
-    """Return what a csv.Error means to the archivist, and the fix."""
-    said = paths.display_text(str(error))
-    if "unexpected end of data" in said:
-        return "a quote is opened here and never closed", 'close it; write a quote inside a value as ""'
-    if "field limit" in said:
+    """Return a message for a csv.Error, and the fix."""
+    message = paths.display_text(str(error))
+    if "unexpected end of data" in message:
+        return "a quote is not closed", 'close it; write a quote inside a value as ""'
+    if "field limit" in message:
         return (
-            f"a value of over {csv.field_size_limit():,} characters, or a quote that is never closed",
+            f"a value has more than {csv.field_size_limit():,} characters, or a quote is not closed",
             "fix the line",
         )
-    return f"the line is not CSV ({said})", "quote values that hold quotes, separators or line ends"
+    return f"the line is not CSV ({message})", "quote values that contain quotes, separators or line ends"
 
 
 def _tsv(path: Path) -> Iterator[Row]:
-    """Yield the rows of CSV whose separator is the tab."""
+    """Yield the rows of CSV that is separated by tabs."""
     return _csv(path, "\t")
 
 
 def _jsonl(path: Path) -> Iterator[Row]:
-    """Yield a row a line, each a JSON object; empty lines are passed over."""
+    """Yield a row for each line, which must be a JSON object; empty lines are skipped."""
     decoder = msgspec.json.Decoder(dict[str, object])
     columns = Columns((), ())
     for number, line in enumerate(_lines(path), 1):
@@ -136,9 +138,9 @@ def _jsonl(path: Path) -> Iterator[Row]:
         try:
             row = decoder.decode(line)
         except (msgspec.DecodeError, RecursionError) as error:
-            said = paths.display_text(str(error), 100)
+            message = paths.display_text(str(error), 100)
             raise InputError(
-                row_location(path, number), f"the line is not a JSON object ({said})", "write one object a line"
+                row_location(path, number), f"the line is not a JSON object ({message})", "write one object per line"
             ) from None
         if columns.names != tuple(row):
             columns = find_columns(tuple(row), row_location(path, number))
@@ -146,14 +148,14 @@ def _jsonl(path: Path) -> Iterator[Row]:
 
 
 def _parquet(path: Path) -> Iterator[Row]:
-    """Yield the rows of a Parquet file; times finer than microseconds are cut to them."""
+    """Yield the rows of a Parquet file. Times are truncated to microseconds."""
     number = 0
     for batch in parquet.read_batches(path):
-        columns = _header(batch.schema.names, paths.display_text(path.name), "name the key column so")
+        columns = _header(batch.schema.names, paths.display_text(path.name), "rename the key column")
         try:
             lists = [_python(column) for column in batch.columns]
         except (ValueError, OverflowError, pa.ArrowException) as error:
-            what = f"a value of rows {number + 1} to {number + batch.num_rows} cannot be read ({error})"
+            what = f"a value in rows {number + 1} to {number + batch.num_rows} cannot be read ({error})"
             raise InputError(paths.display_text(path.name), paths.display_text(what), "write the file again") from None
         for values in zip(*lists, strict=True):
             number += 1
@@ -161,14 +163,14 @@ def _parquet(path: Path) -> Iterator[Row]:
 
 
 def _python(column: pa.Array) -> list[object]:
-    """Return a column's values; Python's own times have no nanoseconds."""
+    """Return a column's values, with times in microseconds, because Python has no nanoseconds."""
     if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
         column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
     return list(column.to_pylist())
 
 
 def _sqlite(path: Path) -> Iterator[Row]:
-    """Yield the rows of the table or view "records", or of the only table, of a database opened read-only."""
+    """Yield the rows of the table or view "records", or of the only table; the database is opened read-only."""
     name = paths.display_text(path.name)
     try:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
@@ -177,7 +179,7 @@ def _sqlite(path: Path) -> Iterator[Row]:
             table = _table(database, name)
             quoted = '"' + table.replace('"', '""') + '"'
             cursor = database.execute(f"SELECT * FROM {quoted}")  # noqa: S608  # an identifier, quoted
-            columns = _header([column[0] for column in cursor.description], name, "name the key column so")
+            columns = _header([column[0] for column in cursor.description], name, "rename the key column")
             for number, values in enumerate(cursor, 1):
                 yield number, columns, values
     except sqlite3.Error as error:
@@ -185,7 +187,7 @@ def _sqlite(path: Path) -> Iterator[Row]:
 
 
 def _table(database: sqlite3.Connection, name: str) -> str:
-    """Return which table holds the records."""
+    """Return the name of the table with the records."""
     found = database.execute(
         "SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite!_%' ESCAPE '!'"
     ).fetchall()
@@ -194,7 +196,7 @@ def _table(database: sqlite3.Connection, name: str) -> str:
             return str(table)
     only = [table for table, kind in found if kind == "table"]
     if len(only) != 1:
-        what = f'{len(only)} tables, and none is named "records"' if only else "the database holds no table"
+        what = f'{len(only)} tables, but none is named "records"' if only else "the database contains no table"
         raise InputError(name, what, 'name the table of the records "records"')
     return str(only[0])
 

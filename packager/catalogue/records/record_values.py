@@ -1,4 +1,4 @@
-"""What a records file may say of a record, checked value by value; columns we do not know go to `extra`. No I/O."""
+"""Checks the values of a record. Unknown columns go to `extra`. No I/O."""
 
 import base64
 import datetime as dt
@@ -17,9 +17,9 @@ from packager.catalogue.records.field_rules import year_of
 from packager.errors import InputError
 from packager.model import KINDS, TAGS
 
-VALUE_MAX = 1 << 20  # characters of one value, bytes of one line
+VALUE_MAX = 1 << 20  # maximum characters of a value, and bytes of a line
 
-# A record as it is joined; `line` is its line in a text file, its row in a table, both from 1.
+# A checked record. `line` is the line in a text file, or the row in a table, from 1.
 RECORDS = pa.schema(
     [
         pa.field("line", pa.int64(), nullable=False),
@@ -40,26 +40,26 @@ _HEX = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
 
 
 class Columns(NamedTuple):
-    """The names that a file gives its columns, and which of KNOWN each is (None: extra)."""
+    """The column names of a file, and the name in KNOWN for each; None for a column that goes to `extra`."""
 
     names: tuple[str, ...]
     known: tuple[str | None, ...]
 
 
 class _BadValueError(Exception):
-    """A value that its column cannot hold: what it is, and the fix."""
+    """A value is not allowed in its column. Arguments: what is wrong, and the fix."""
 
 
 def find_columns(names: Sequence[str], where: str) -> Columns:
-    """Return what each column is. Raises InputError for one without a name, or named twice."""
+    """Return the columns. Raises InputError for a column without a name and for two with the same name."""
     known = tuple(_ALIASES.get(name.strip().lower()) for name in names)
     seen: dict[str, str] = {}
     for name, ours in zip(names, known, strict=True):
         if not name.strip():
-            raise InputError(where, "a column has no name", "name it, or take it out")
+            raise InputError(where, "a column has no name", "name it, or remove it")
         if (ours or name) in seen:
             first = seen[ours or name]
-            twice = f'column "{paths.display_text(first)}" stands twice' + (
+            twice = f'column "{paths.display_text(first)}" exists twice' + (
                 f', as "{name}" too' if name != first else ""
             )
             raise InputError(where, twice, "keep one of them")
@@ -68,7 +68,7 @@ def find_columns(names: Sequence[str], where: str) -> Columns:
 
 
 def parse_record(columns: Columns, values: Sequence[object], line: int, where: str) -> tuple[object, ...]:
-    """Return one record as a row of RECORDS. Nulls and empty text are null. Raises InputError."""
+    """Return a record as a row of RECORDS. Empty text becomes null. Raises InputError."""
     held: dict[str, object] = {}
     extra: dict[str, object] = {}
     for name, known, value in zip(columns.names, columns.known, values, strict=True):
@@ -83,7 +83,7 @@ def parse_record(columns: Columns, values: Sequence[object], line: int, where: s
             what, fix = error.args
             raise InputError(where, f"{known} {_quoted(value)} {what}", fix) from None
     if "id" not in held and "path" not in held:
-        raise InputError(where, "the record has neither an id nor a path", "give it one of them")
+        raise InputError(where, "the record has neither an id nor a path", "add one of them")
     if "year" not in held and "date" in held:
         held["year"] = year_of(str(held["date"]))
     if extra or "extra" in held:
@@ -92,14 +92,14 @@ def parse_record(columns: Columns, values: Sequence[object], line: int, where: s
 
 
 def _quoted(value: object) -> str:
-    """Return a value as a message shows it."""
+    """Return a value for a message."""
     if isinstance(value, (bytes, list, dict)):
         return f"of type {type(value).__name__}"
     return f'"{paths.display_text(str(value), 100)}"'
 
 
 def _text(value: object) -> str:
-    """Return text; numbers and dates as they are written."""
+    """Parse text; numbers and dates become text."""
     if type(value) is str and value.isascii() and len(value) <= VALUE_MAX:
         return value
     if isinstance(value, float) and value.is_integer():
@@ -113,7 +113,7 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise _BadValueError("is not text", "write it as text")
     if len(value) > VALUE_MAX:
-        raise _BadValueError(f"is over {VALUE_MAX:,} characters", "shorten it")
+        raise _BadValueError(f"has more than {VALUE_MAX:,} characters", "shorten it")
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -122,7 +122,7 @@ def _text(value: object) -> str:
 
 
 def _id(value: object) -> str:
-    """Return an id, which is one field of a line in lists and tables."""
+    """Parse an id. It must not contain control characters, because it is a field in lists and tables."""
     text = _text(value)
     if _CONTROL.search(text):
         raise _BadValueError("has a control character, such as a tab or a line break", "remove it from the id")
@@ -130,9 +130,9 @@ def _id(value: object) -> str:
 
 
 def _path(value: object) -> str:
-    """Return a path below the source."""
+    """Parse a path below the source."""
     path = _text(value)
-    fix = 'write it as it lies below the source folder: "folder/name.flac"'
+    fix = 'write the path below the source folder: "folder/name.flac"'
     if path.startswith("/"):
         raise _BadValueError("is an absolute path", fix)
     if any(part in ("", ".", "..") for part in path.split("/")):
@@ -141,7 +141,7 @@ def _path(value: object) -> str:
 
 
 def _kind(value: object) -> str:
-    """Return one of KINDS."""
+    """Parse one of KINDS."""
     kind = _text(value).strip().lower()
     if kind not in KINDS:
         raise _BadValueError("is not a kind", f"write {', '.join(KINDS[:-1])} or {KINDS[-1]}")
@@ -149,7 +149,7 @@ def _kind(value: object) -> str:
 
 
 def _sha256(value: object) -> bytes:
-    """Return the 32 bytes of a digest, given as them or as hex."""
+    """Parse a digest: 32 bytes, or hex."""
     if isinstance(value, bytes) and len(value) == 32:
         return value
     if isinstance(value, str) and _HEX.fullmatch(value.strip()):
@@ -157,8 +157,8 @@ def _sha256(value: object) -> bytes:
     raise _BadValueError("is not a SHA-256", "write its 64 hex digits")
 
 
-def _whole(limit: int) -> Callable[[object], int]:
-    """Return a check for whole numbers from 0 to `limit`."""
+def _integer(limit: int) -> Callable[[object], int]:
+    """Return a parser for integers from 0 to `limit`."""
 
     def check(value: object) -> int:
         if type(value) is int and 0 <= value <= limit:
@@ -173,26 +173,26 @@ def _whole(limit: int) -> Callable[[object], int]:
 
 
 def _number(value: object) -> float:
-    """Return a finite number."""
+    """Parse a finite number."""
     if type(value) is float and math.isfinite(value):
         return value + 0.0
     text = value.strip() if isinstance(value, str) else "" if isinstance(value, (bool, bytes)) else str(value)
     number = float(text) if _DECIMAL.fullmatch(text) else math.nan
     if not math.isfinite(number):
         raise _BadValueError("is not a number", 'write it as "12.5", or leave it empty')
-    return number + 0.0  # never -0.0, which would be other bytes than 0.0
+    return number + 0.0  # never -0.0, because its bytes differ from 0.0
 
 
 def _seconds(value: object) -> float:
-    """Return a duration in seconds, rounded to milliseconds."""
+    """Parse a duration in seconds, rounded to milliseconds."""
     seconds = _number(value)
     if not 0 <= seconds < _SECONDS_MAX:
-        raise _BadValueError("is not a duration", 'write its seconds as "12.5", or leave it empty')
+        raise _BadValueError("is not a duration", 'write seconds as "12.5", or leave it empty')
     return round(seconds, 3)
 
 
 def _object(value: object) -> dict[str, object]:
-    """Return a JSON object, given as one or as its text."""
+    """Parse a JSON object, from an object or text."""
     fix = 'write {"name": "value"}, or leave it empty'
     if isinstance(value, str):
         try:
@@ -210,8 +210,8 @@ _CHECKS: dict[str, Callable[[object], object]] = {
     "path": _path,
     "kind": _kind,
     "sha256": _sha256,
-    "track": _whole((1 << 31) - 1),
-    "year": _whole(9999),
+    "track": _integer((1 << 31) - 1),
+    "year": _integer(9999),
     "duration": _seconds,
     "popularity": _number,
     "extra": _object,
@@ -219,11 +219,13 @@ _CHECKS: dict[str, Callable[[object], object]] = {
 
 
 def _extra(columns: dict[str, object], given: object, where: str) -> str | None:
-    """Return the canonical JSON object of all that is not ours: keys sorted, no spaces, nulls dropped."""
+    """Return the unknown columns as canonical JSON: keys sorted, no spaces, no nulls."""
     merged = {name: value for name, value in given.items() if value is not None} if isinstance(given, dict) else {}
     for name, value in columns.items():
         if name in merged:
-            raise InputError(where, f'"{paths.display_text(name)}" stands in extra and as a column', "keep one of them")
+            raise InputError(
+                where, f'"{paths.display_text(name)}" is both a key of extra and a column', "keep one of them"
+            )
         merged[name] = value
     if not merged:
         return None
@@ -234,15 +236,15 @@ def _extra(columns: dict[str, object], given: object, where: str) -> str | None:
         size = len(text.encode())
     except (ValueError, TypeError, RecursionError):
         raise InputError(
-            where, "a column that goes to extra holds what JSON cannot (NaN, text that is not UTF-8)", "fix it"
+            where, "JSON cannot represent a value of an extra column (NaN, or text that is not UTF-8)", "correct it"
         ) from None
     if size > VALUE_MAX:
-        raise InputError(where, f"the columns that go to extra are over {VALUE_MAX:,} bytes", "leave some out")
+        raise InputError(where, f"the extra columns have more than {VALUE_MAX:,} bytes", "remove some of them")
     return text
 
 
 def _plain(value: object) -> object:
-    """Return what JSON has no type for: bytes as base64, dates and decimals as text."""
+    """Convert a value that JSON has no type for: bytes to base64, dates and decimals to text."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode("ascii")
     if isinstance(value, (dt.date, dt.time)):

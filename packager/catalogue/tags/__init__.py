@@ -1,1 +1,1 @@
-"""Tags of audio files, read by mutagen on several processes and within limits."""
+"""Reads tags of audio files with mutagen, in several processes and within limits."""

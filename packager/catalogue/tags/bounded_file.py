@@ -1,27 +1,27 @@
-"""How much of one file may be read and unpacked for its tags: anybody may have made it."""
+"""Limits how much of a file is read and unpacked for its tags, because files are untrusted."""
 
 import io
 import zlib
 from typing import BinaryIO
 
-READ_MAX = 64 << 20  # bytes: several large covers fit, a hostile length does not
+READ_MAX = 64 << 20  # bytes; enough for several large covers
 
 
 class TooMuchError(Exception):
-    """More bytes were asked for than tags may take."""
+    """Reading the tags needs more bytes than allowed."""
 
 
 class BoundedInflater:
-    """Stands for zlib inside mutagen's ID3 frames, where a small frame may unpack to any size."""
+    """Replaces zlib in mutagen's ID3 frames, where a small frame could unpack to any size."""
 
     error = zlib.error
 
     def __init__(self) -> None:
-        """Begin with the whole bound; `left` is set anew for each file."""
+        """Start with the full limit; `left` is set again for each file."""
         self.left = READ_MAX
 
     def decompress(self, data: bytes) -> bytes:
-        """Unpack within what is left for the file at hand."""
+        """Unpack data within the rest of the file's limit. Raises TooMuchError."""
         unpacker = zlib.decompressobj()
         unpacked = unpacker.decompress(data, self.left + 1)
         self.left -= len(unpacked)
@@ -33,16 +33,16 @@ class BoundedInflater:
 
 
 class BoundedFile(io.RawIOBase):
-    """A file of which READ_MAX bytes may be read. `name` tells mutagen no more than the extension."""
+    """A file of which at most READ_MAX bytes can be read. Only the extension of `name` is passed to mutagen."""
 
     def __init__(self, file: BinaryIO | io.RawIOBase, name: str) -> None:
-        """Wrap an open file; the bound counts from here."""
+        """Wrap an open file; the limit starts here."""
         self._file, self.name = file, name
         self._left = READ_MAX
-        self.failure: OSError | None = None  # the system's own, not mutagen's idea of one
+        self.failure: OSError | None = None  # raised by the system, not by mutagen
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Read as a file does; raises TooMuchError beyond the bound."""
+        """Read bytes. Raises TooMuchError above the limit."""
         wanted = self._left + 1 if size is None or size < 0 else min(size, self._left + 1)
         try:
             data = self._file.read(wanted)
@@ -55,7 +55,7 @@ class BoundedFile(io.RawIOBase):
         return data or b""
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Move as a file does."""
+        """Set the position."""
         return self._file.seek(offset, whence)
 
     def advance(self) -> int:

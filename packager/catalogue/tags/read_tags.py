@@ -1,7 +1,7 @@
-"""The door to mutagen: what an audio file says of itself. Files are opened read-only; nothing hostile gets out.
+"""Reads the tags of audio files with mutagen. This is the only module that imports it.
 
-A file is bytes that anybody may have made: what is read of it and what is unpacked from it is bounded, and every way
-in which mutagen fails on broken files becomes a fault of that file.
+Files are untrusted: they are opened read-only, the bytes that are read and unpacked are limited, and every error of
+mutagen becomes a fault of the file.
 """
 
 import io
@@ -25,29 +25,29 @@ from packager.errors import first_line
 _SECONDS_MAX = 1e9
 _TRACK = re.compile(r"\s*([0-9]{1,9})(?![0-9])")
 
-# How mutagen 1.48 fails on broken files beside MutagenError.
+# Errors of mutagen 1.48 on broken files, besides MutagenError.
 _BROKEN = (
     mutagen.MutagenError,
-    # Seen by fuzzing truncated and mutated files of every format:
+    # Found by fuzzing with truncated and mutated files of every format:
     struct.error,  # a header shorter than its structure
-    ValueError,  # a length or text that cannot be; UnicodeError among them
-    LookupError,  # a block that ends inside a field, a code outside its table
-    ArithmeticError,  # zero sample rates, lengths beyond a double or an off_t
-    NotImplementedError,  # an ASF object nobody defined
-    RecursionError,  # MP4 atoms and ID3 chapters nested without end
-    # Raised by its parsers' code, not seen yet; one such file must not stop the scan of millions:
-    OSError,  # its "not enough data", without an errno
-    EOFError,  # an Ogg page that is not there
-    zlib.error,  # a compressed frame that is none
-    MemoryError,  # a length that the system refuses
-    AssertionError,  # its own checks on a stream
-    AttributeError,  # a part of the stream's description that was not set
+    ValueError,  # an impossible length or text (UnicodeError)
+    LookupError,  # a block that ends inside a field, an unknown code
+    ArithmeticError,  # zero sample rates, lengths above a double or an off_t
+    NotImplementedError,  # an undefined ASF object
+    RecursionError,  # endlessly nested MP4 atoms and ID3 chapters
+    # Raised in its parsers' code, but not yet seen. One such file must not stop a scan:
+    OSError,  # "not enough data", without an errno
+    EOFError,  # a missing Ogg page
+    zlib.error,  # a broken compressed frame
+    MemoryError,  # an impossible length
+    AssertionError,  # a check of a stream
+    AttributeError,  # a missing part of the stream's description
     TypeError,  # arithmetic with such a part
 )
 
 
 class Tags(NamedTuple):
-    """A file's tags, as the catalogue's columns. fault: what was wrong; is_read: False where reading itself failed."""
+    """A file's tags, as columns of the catalogue. fault: what was wrong; is_read: False if reading failed."""
 
     title: str | None = None
     artist: str | None = None
@@ -64,19 +64,19 @@ class Tags(NamedTuple):
 
 
 _inflate = BoundedInflater()
-setattr(id3_frames, "zlib", _inflate)  # noqa: B010  # typed as the module that it replaces
+setattr(id3_frames, "zlib", _inflate)  # noqa: B010  # the attribute has the type of a module
 
 
 def read_many(files: Iterable[bytes]) -> list[Tags]:
-    """Return the tags of several files, in order: a worker's task."""
+    """Return the tags of several files, in order. This is a worker's task."""
     return [read_tags(file) for file in files]
 
 
 def read_tags(file: bytes) -> Tags:
-    """Return what the audio file at a path says of itself. Raises nothing: what is wrong is in `fault`.
+    """Return the tags of an audio file. Raises nothing: an error is in `fault`.
 
-    Text fields with several values are joined by "; ", each is cut at TEXT_MAX characters; duration is in seconds,
-    rounded to milliseconds. Memory: some multiple of READ_MAX at worst.
+    Several values of a field are joined by "; ", and each is cut at TEXT_MAX characters. The duration is in seconds,
+    rounded to milliseconds. Memory: at most a few times READ_MAX.
     """
     try:
         with os.fdopen(RegularFile(file).descriptor, "rb") as opened:
@@ -86,7 +86,7 @@ def read_tags(file: bytes) -> Tags:
 
 
 def read_open(file: io.RawIOBase, path: bytes) -> Tags:
-    """Return the tags of an open file, which raises OSError where it cannot be read. Raises nothing."""
+    """Return the tags of an open file. Raises nothing: an error is in `fault`."""
     try:
         return _parse(BoundedFile(file, "x." + extension_of(os.fsdecode(os.path.basename(path)))))
     except OSError as error:
@@ -94,7 +94,7 @@ def read_open(file: io.RawIOBase, path: bytes) -> Tags:
 
 
 def _parse(file: BoundedFile) -> Tags:
-    """Return the tags of an open file."""
+    """Parse an open file."""
     _inflate.left = READ_MAX
     try:
         parsed = mutagen.File(file)
@@ -107,19 +107,19 @@ def _parse(file: BoundedFile) -> Tags:
 
 
 def _unread(error: OSError) -> Tags:
-    """Return the tags of a file that the system could not read; some parsers go on after that."""
+    """Return the fault of a file that cannot be read."""
     return Tags(fault=f"cannot be read ({error.strerror})", is_read=False)
 
 
 def _said(error: Exception) -> str:
-    """Return the first line of an error's message; of one that tells of this process's stack, only what it means."""
+    """Return the first line of an error's message. A RecursionError gets a message that does not mention the stack."""
     if isinstance(error, RecursionError):
         return "nested too deeply"
     return paths.display_text(first_line(error), 120)
 
 
 def _fields(parsed: mutagen.FileType) -> Tags:
-    """Return a parsed file's fields as the catalogue has them."""
+    """Return the catalogue's fields of a parsed file."""
     faults: list[str] = []
     look_up = _reader(parsed)
     text = {name: _joined(look_up(name), name, faults) for name in _KEYS}
@@ -152,7 +152,7 @@ _KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[
 
 
 def _reader(parsed: mutagen.FileType) -> Callable[[str], list[str]]:
-    """Return a function from a field's name to its values, for the kind of tags that a file has."""
+    """Return a function that returns the values of a field, for the tag format of a file."""
     tags: Any = parsed.tags
     module = type(tags).__module__
     column = 2 if "mp4" in module else 3 if "asf" in module else 1 if hasattr(tags, "getall") else 0
@@ -167,31 +167,31 @@ def _reader(parsed: mutagen.FileType) -> Callable[[str], list[str]]:
 
 
 def _values(found: Any) -> list[str]:  # mutagen's values have no common type
-    """Return what any of mutagen's kinds of value holds, as text."""
+    """Return the texts of any of mutagen's value types."""
     if isinstance(found, str):
         return [found]
     if isinstance(found, bytes):  # MP4's free-form values
         return [found.decode("utf-8", "replace")]
-    if isinstance(found, tuple):  # MP4's (track, of how many); 0 is "not said"
+    if isinstance(found, tuple):  # MP4's (track, number of tracks); 0 means unknown
         return [str(found[0])] if found and found[0] else []
-    held = getattr(found, "text", getattr(found, "url", None))  # ID3 text and link frames, and the instants in them
-    if held is not None:
-        return _values(held)
+    texts = getattr(found, "text", getattr(found, "url", None))  # ID3 text and link frames, and their time stamps
+    if texts is not None:
+        return _values(texts)
     if isinstance(found, Iterable):
         return [value for each in found for value in _values(each)]
     return [str(found)]
 
 
 def _joined(values: list[str], name: str, faults: list[str]) -> str | None:
-    """Return several values as one text; each is cut where it is too long, and the fault told."""
+    """Return several values as one text. A value that is too long is cut, and a fault is added."""
     if any(len(value) > TEXT_MAX for value in values):
         faults.append(f"its {name} was cut at {TEXT_MAX:,} characters")
-    cut = dict.fromkeys(clean_text(value[:TEXT_MAX]) for value in values)  # some writers say a value twice
+    cut = dict.fromkeys(clean_text(value[:TEXT_MAX]) for value in values)  # some programs write a value twice
     return "; ".join(text for text in cut if text) or None
 
 
 def _duration(info: Any, faults: list[str]) -> float | None:  # mutagen's values have no common type
-    """Return a stream's length in seconds, rounded to milliseconds; None where the file says nonsense."""
+    """Return a stream's length in seconds, rounded to milliseconds; None if the value makes no sense."""
     length = getattr(info, "length", None)
     if length is None:
         return None
@@ -213,7 +213,7 @@ _WAVE_CODECS = {1: "pcm", 3: "pcm", 6: "alaw", 7: "mulaw", 0x55: "mp3", 0xFFFE: 
 
 
 def _codec(parsed: mutagen.FileType) -> str | None:
-    """Return the field's common name of a stream's codec; None where the file does not say."""
+    """Return the usual name of a stream's codec; None if it is unknown."""
     kind = type(parsed).__name__
     info: Any = parsed.info
     if kind == "MP3":

@@ -1,4 +1,4 @@
-"""Worker processes that read tags: in order and in bounded tasks, so that nothing depends on how many there are."""
+"""Worker processes that read tags. Results come in order, so that they do not depend on the number of workers."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
@@ -9,8 +9,8 @@ from packager.engine.processes.worker_pool import Job
 from packager.errors import PackagerError
 from packager.progress import Advance
 
-_TASK = 32  # files a worker is given at once
-_FEW = 64  # below this, starting processes costs more than it saves
+_TASK = 32  # files in one task
+_FEW = 64  # with fewer files, starting processes is not worth it
 
 
 Unread: TypeAlias = tuple[bytes, int]  # a file's path and its size
@@ -18,19 +18,19 @@ Read: TypeAlias = Callable[[Sequence[Unread]], list[Tags]]
 
 
 def read_folder(files: Sequence[Unread]) -> list[Tags]:
-    """Return the tags of several files of this machine, in order: a worker's task."""
+    """Return the tags of several local files, in order. This is a worker's task."""
     return read_many(path for path, _ in files)
 
 
 class TagReaders:
-    """Reads tags in order, by as many processes as it is allowed; starts them only when there is enough to read."""
+    """Reads tags in order. It starts processes only if there are enough files."""
 
     def __init__(self, workers: int, read: Read = read_folder) -> None:
-        """Allow `workers` processes; 1 reads in this one. read: what reads a task, which can be pickled."""
+        """workers: maximum processes; 1 reads in this process. read: reads one task; must be picklable."""
         self.pool, self._read = LocalWorkers(workers), read
 
     def read(self, files: Sequence[Unread]) -> Iterator[Tags]:
-        """Yield the tags of each file, in order. Raises IncompleteError where a process dies."""
+        """Yield the tags of each file, in order. Raises IncompleteError if a process dies."""
         tasks = [files[first : first + _TASK] for first in range(0, len(files), _TASK)]
         if self.pool.size == 1 or len(files) < _FEW:
             for task in tasks:
@@ -55,6 +55,6 @@ class TagReaders:
 
 
 def _run(task: tuple[Read, Sequence[Unread]], _: Advance) -> list[Tags]:
-    """Read a task, on a worker."""
+    """Read a task in a worker."""
     read, files = task
     return read(files)

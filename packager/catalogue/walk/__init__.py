@@ -1,1 +1,1 @@
-"""The files of the source, in sorted order, with a member name for each."""
+"""Lists the files of the source in sorted order, with their member names."""

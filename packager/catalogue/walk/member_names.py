@@ -1,4 +1,4 @@
-"""Member names for the names of one folder, by the rule of paths.py, and why any of them is changed. No I/O."""
+"""Makes member names for the names in one folder (see paths.py), with the reasons for changed names. No I/O."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,22 +6,22 @@ from typing import NamedTuple
 from packager import paths
 from packager.errors import InputError
 
-LONG_PATHS = paths.collision_key("long-paths~")  # where paths.member_path puts paths that are too long
+LONG_PATHS = paths.collision_key("long-paths~")  # the folder that paths.member_path uses for paths that are too long
 
 
 class MemberName(NamedTuple):
-    """A member name, and why it is not the file's own; "" where it is."""
+    """A member name, and why it differs from the file's name; "" if it does not."""
 
     name: str
     why: str
 
 
 def member_names(names: Sequence[bytes], *, folder: bytes) -> dict[bytes, MemberName]:
-    """Return the member name of each of a folder's names; no two are the same to any file system.
+    """Return a member name for each name in a folder. They are distinct on every file system.
 
-    folder: the folder's path below the source, b"" for the source itself. A name that is already what
-    another's becomes, or that takes the place of long paths, is changed like one that collides.
-    Raises InputError where two names cannot be told apart (a hash's first 32 bits are equal).
+    folder: the folder's path below the source, b"" for the source itself. A name that equals another's changed name,
+    or that is reserved for long paths, is changed too. Raises InputError if two changed names are the same, because
+    the first 32 bits of their hashes are equal.
     """
     if paths.are_plain(names):  # most folders; a plain name is never LONG_PATHS
         return {name: MemberName(name.decode("ascii"), "") for name in names}
@@ -39,7 +39,7 @@ def member_names(names: Sequence[bytes], *, folder: bytes) -> dict[bytes, Member
 
 
 def _check_distinct(safe: dict[bytes, str], changed: dict[str, bytes], folder: bytes) -> None:
-    """Raise InputError where two changed names became the same."""
+    """Raise InputError if two changed names are the same."""
     for name, new in safe.items():
         other = changed.get(paths.collision_key(new), name)
         if other != name:
@@ -52,18 +52,18 @@ def _check_distinct(safe: dict[bytes, str], changed: dict[str, bytes], folder: b
 
 
 def _why(name: bytes, new: str, twins: set[bytes], taken: set[bytes]) -> str:
-    """Return why a name is changed, in the archivist's words; "" where it is not."""
+    """Return why a name is changed; "" if it is not."""
     if new.encode() == name:
         return ""
     if name in twins:
         return "the name differs from another only by case or by Unicode normalisation"
-    return "the name is what a changed name or path becomes" if name in taken else _unsafe(name)
+    return "the name equals that of a changed name or path" if name in taken else _unsafe(name)
 
 
 def _unsafe(name: bytes) -> str:
-    """Return why a name by itself cannot stand."""
+    """Return why a name is unsafe."""
     if len(name) > paths.NAME_MAX:
-        return f"the name is over {paths.NAME_MAX} bytes"
+        return f"the name has more than {paths.NAME_MAX} bytes"
     text = _text(name)
     if text.encode("utf-8", "replace") != name:
         return "the name is not UTF-8"
@@ -71,9 +71,9 @@ def _unsafe(name: bytes) -> str:
         return "the name is reserved on Windows"
     if paths.is_safe_name(text + "x"):
         return "the name ends in a dot or a space"
-    return "the name holds a character that other systems or checkers read otherwise"
+    return "the name contains a character that other systems or programs read differently"
 
 
 def _text(name: bytes) -> str:
-    """Return a name as text, bytes that are not UTF-8 kept as lone surrogates."""
+    """Return a name as text. Bytes that are not UTF-8 become lone surrogates."""
     return name.decode("utf-8", "surrogateescape")

@@ -1,7 +1,7 @@
-"""The walk of the source: every file with its member path, everything else with why it is none; nothing is skipped.
+"""Walks the source. Every file gets a member path; everything else gets the reason why it is left out.
 
-Works on bytes, follows no link, reads no file's content. Depth first, each folder sorted by its names' bytes: so the
-whole walk is in the order of `sort_key`. Memory: the names of the folders on the way to the file at hand.
+Paths are bytes, links are not followed, and contents are not read. The walk is depth first, and each folder is sorted
+by the bytes of its names, which is the order of `sort_key`. Memory: the names in the folders that are open in the walk.
 """
 
 import os
@@ -18,7 +18,7 @@ from packager.errors import IncompleteError, InputError
 
 _BY_EFFECTIVE_IDS = os.access in os.supports_effective_ids
 _US = os.geteuid()
-_SHORT = paths.PATH_MAX // 4  # characters: at most four bytes each
+_SHORT = paths.PATH_MAX // 4  # characters; each has at most four bytes
 _SPECIAL = (
     (stat.S_ISLNK, "a symbolic link, not followed"),
     (stat.S_ISSOCK, "a socket, not a file"),
@@ -29,7 +29,7 @@ _SPECIAL = (
 
 
 class WalkedFile(NamedTuple):
-    """A file that can be opened. `why` says why its member path is not its own; "" where it is."""
+    """A file that can be opened. why: why its member path differs from its path; "" if it does not."""
 
     path: bytes
     member: str
@@ -39,14 +39,14 @@ class WalkedFile(NamedTuple):
 
 
 class SkippedEntry(NamedTuple):
-    """Something that is no file of the catalogue, and why."""
+    """Something that is left out of the catalogue, and why."""
 
     path: bytes
     what: str
 
 
 class UnreadFolder(NamedTuple):
-    """Something that could not be read, and why. is_folder: it is a folder, or may be one."""
+    """A file or folder that cannot be read, and why. is_folder: it is or may be a folder."""
 
     path: bytes
     what: str
@@ -57,7 +57,7 @@ Walked: TypeAlias = WalkedFile | SkippedEntry | UnreadFolder
 
 
 class _Folder(NamedTuple):
-    """A folder to read: its path, its member path, both with a "/" behind, and why a name in it was changed."""
+    """A folder to read. path, member: with a "/" at the end. why: why a name in the path was changed."""
 
     path: bytes
     member: str
@@ -65,16 +65,15 @@ class _Folder(NamedTuple):
 
 
 def sort_key(path: bytes) -> bytes:
-    """Return what orders paths name by name: no name holds NUL, so it may stand for the "/"."""
+    """Return a key that sorts paths name by name: with NUL, which no name contains, instead of "/"."""
     return path.replace(b"/", b"\0")
 
 
 def walk_folder(source: bytes, own: frozenset[bytes] = frozenset()) -> Iterator[Walked]:
-    """Yield all that lies below a folder, in the order of sort_key.
+    """Yield everything below a folder, in the order of sort_key.
 
-    own: packager's own files and folders, as paths below the source; they are reported and left out.
-    Raises InputError where the source is no folder or two names cannot be told apart, IncompleteError where it cannot
-    be read.
+    own: packager's own files and folders, as paths below the source; they are reported and left out. Raises InputError
+    if the source is not a folder or two member names are the same, IncompleteError if it cannot be read.
     """
     try:
         with os.scandir(source):
@@ -99,7 +98,7 @@ def walk_folder(source: bytes, own: frozenset[bytes] = frozenset()) -> Iterator[
 
 
 def _read_folder(source: bytes, folder: _Folder, own: frozenset[bytes]) -> Iterator[Walked | _Folder]:
-    """Yield what one folder holds, in the order of its names' bytes."""
+    """Yield the entries of a folder, sorted by the bytes of their names."""
     path = folder.path.removesuffix(b"/")
     try:
         with os.scandir(os.path.join(source, path)) as listing:
@@ -112,16 +111,16 @@ def _read_folder(source: bytes, folder: _Folder, own: frozenset[bytes]) -> Itera
     safe = member_names.member_names([entry.name for entry in entries], folder=path)
     for entry in entries:
         if own and folder.path + entry.name in own:
-            yield SkippedEntry(folder.path + entry.name, "made by packager itself, left out")
+            yield SkippedEntry(folder.path + entry.name, "written by packager, left out")
             continue
         yield _look(entry, folder, safe[entry.name])
 
 
 def _look(entry: os.DirEntry[bytes], folder: _Folder, named: member_names.MemberName) -> Walked | _Folder:
-    """Return what one name of a folder stands for."""
+    """Return the file, folder or other thing of one entry."""
     path, member = folder.path + entry.name, folder.member + named.name
     why = "; ".join(part for part in (folder.why, named.why) if part) if folder.why or named.why else ""
-    is_folder = True  # or is not known yet
+    is_folder = True  # or unknown
     try:
         if entry.is_dir(follow_symlinks=False):
             return _Folder(path + b"/", member + "/", why)
@@ -130,21 +129,21 @@ def _look(entry: os.DirEntry[bytes], folder: _Folder, named: member_names.Member
         if not stat.S_ISREG(status.st_mode):
             return SkippedEntry(path, next((what for test, what in _SPECIAL if test(status.st_mode)), "not a file"))
         if not _is_own(status) and not os.access(entry.path, os.R_OK, effective_ids=_BY_EFFECTIVE_IDS):
-            RegularFile(entry.path).close()  # says why it cannot be
+            RegularFile(entry.path).close()  # raises the reason
     except OSError as error:
         return UnreadFolder(path, f"cannot be read ({error.strerror})", is_folder)
     return walked_file(path, member, FileStamp.of(status), why)
 
 
 def _is_own(status: os.stat_result) -> bool:
-    """Say whether a file is ours and its mode lets us read it: then the system need not be asked."""
+    """Return whether this user owns a file and may read it by its mode, so that it need not be opened."""
     return status.st_uid == _US and bool(status.st_mode & stat.S_IRUSR)
 
 
 def walked_file(path: bytes, member: str, stamp: FileStamp, why: str) -> WalkedFile:
-    """Return a file, its member path bounded."""
+    """Return a file, with its member path shortened if necessary."""
     if len(member) > _SHORT:
         short = paths.member_path(member.split("/"), path)
-        why = why if short == member else f"the path is over {paths.PATH_MAX:,} bytes"
+        why = why if short == member else f"the path has more than {paths.PATH_MAX:,} bytes"
         member = short
     return WalkedFile(path, member, stamp.size, stamp.mtime_ns or 0, why)

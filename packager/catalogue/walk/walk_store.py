@@ -1,8 +1,8 @@
-"""The walk of a source that is a store: its listing, sorted on disk into the order of a folder's walk.
+"""Walks a source that is a store, in the same order as a folder.
 
-A store lists its files in an order of its own and has no folders. The listing is written to disk as it comes, with a
-row for each folder, sorted by DuckDB, and read folder by folder: depth first, each in the order of its names' bytes.
-Memory: DuckDB's bound, a page of the listing, and the names of the folders on the way to the file at hand.
+A store lists its files in another order and has no folders. The listing is written to disk with a row for each folder,
+sorted by DuckDB, and read folder by folder: depth first, each folder sorted by the bytes of its names.
+Memory: DuckDB's limit, a page of the listing, and the names in the folders that are open in the walk.
 """
 
 import os
@@ -22,8 +22,8 @@ from packager.engine.stores.base import Store
 from packager.engine.tables import parquet, sql
 from packager.errors import InputError
 
-# folder: sort_key of its path with a "/" behind; empty for the source itself. size: null for a folder. refused: why a
-# folder cannot be listed.
+# folder: sort_key of its path with a "/" at the end; empty for the source itself. size: null for a folder. refused: why
+# a folder cannot be listed.
 _LISTED = pa.schema(
     [
         pa.field("folder", pa.binary(), nullable=False),
@@ -46,7 +46,7 @@ class _Row(NamedTuple):
 
 
 class _Folder(NamedTuple):
-    """A folder that is entered: its path and member path, both with a "/" behind, and why a name in it was changed."""
+    """A folder to read. path, member: with a "/" at the end. why: why a name in the path was changed."""
 
     path: bytes
     member: str
@@ -54,9 +54,9 @@ class _Folder(NamedTuple):
 
 
 def walk_store(store: Store, scratch: Path) -> Iterator[Walked]:
-    """Yield all that a store lists, in the order of sort_key; times are stamps (engine/stores/base.py, Stat).
+    """Yield everything in a store, in the order of sort_key; times are stamps (engine/stores/base.py, Stat).
 
-    scratch: a folder for the listing. Raises InputError and IncompleteError as the store does.
+    scratch: a folder for the listing. Raises the store's InputError and IncompleteError.
     """
     listing = scratch / "listing.parquet"
     parquet.write_rows(listing, _LISTED, _batches(store))
@@ -74,7 +74,7 @@ def _batches(store: Store) -> Iterator[pa.RecordBatch]:
 
 
 def _rows(store: Store) -> Iterator[_Row]:
-    """Yield a row for each file and, where they begin, its folders; a folder may come several times."""
+    """Yield a row for each file and for each of its folders; a folder may come several times."""
     before: tuple[bytes, ...] = ()
     refused: list[tuple[str, str]] = []
     for entry in store.entries(lambda folder, why: refused.append((folder, why))):
@@ -84,7 +84,7 @@ def _rows(store: Store) -> Iterator[_Row]:
             if path[: depth + 1] != before[: depth + 1]:
                 yield _Row(_key(path[:depth]), path[depth])
         before = path
-        if name or entry.stat.size:  # else it is what other tools put where a folder shall be
+        if name or entry.stat.size:  # else other programs wrote it to mark a folder
             yield _Row(_key(path), name, entry.stat.size, entry.stat.stamp.mtime_ns)
     for folder, why in refused:
         *above, name = os.fsencode(folder).split(b"/")
@@ -94,19 +94,19 @@ def _rows(store: Store) -> Iterator[_Row]:
 
 
 def _key(folders: tuple[bytes, ...]) -> bytes:
-    """Return what folders are sorted by."""
+    """Return the sort key of a folder."""
     return b"".join(name + b"\0" for name in folders)
 
 
 class _Groups:
-    """The rows of one folder after the other."""
+    """The sorted rows, grouped by folder."""
 
     def __init__(self, rows: Iterator[_Row]) -> None:
         self._groups = groupby(rows, key=lambda row: row.folder)
         self._next = next(self._groups, None)
 
     def of(self, key: bytes) -> list[_Row]:
-        """Return the rows of a folder, each once; none of an empty one. Ask in the walk's order."""
+        """Return the rows of a folder, each once. Call this in the walk's order."""
         if self._next is None or self._next[0] != key:
             return []
         rows = list(dict.fromkeys(self._next[1]))
@@ -128,7 +128,7 @@ def _walk(groups: _Groups) -> Iterator[Walked]:
 
 
 def _read_folder(groups: _Groups, folder: _Folder) -> Iterator[Walked | _Folder]:
-    """Yield what one folder holds, in the order of its names' bytes."""
+    """Yield the entries of a folder, sorted by the bytes of their names."""
     rows = groups.of(sort_key(folder.path))
     if not rows and folder.path:
         yield SkippedEntry(folder.path[:-1], "an empty folder; shards hold files only")
@@ -152,9 +152,9 @@ def _read_folder(groups: _Groups, folder: _Folder) -> Iterator[Walked | _Folder]
 def _beside_folder(
     name: bytes, safe: Mapping[bytes, member_names.MemberName], folder: _Folder
 ) -> member_names.MemberName:
-    """Return the name of a file where a folder has the same one. Raises InputError where it is a third's, too."""
+    """Return a new name for a file with the same name as a folder. Raises InputError if that name is used too."""
     new = paths.safe_name(name, collides=True)
     if any(paths.collision_key(each.name) == paths.collision_key(new) for each in safe.values()):
-        what = f'"{paths.display_text(name)}" would be named "{new}" in a shard, and another is'
+        what = f'"{paths.display_text(name)}" would be named "{new}" in a shard, but that name is used'
         raise InputError(paths.display_text(folder.path) or "source", what, "rename one of them")
     return member_names.MemberName(new, _BOTH)

@@ -179,42 +179,42 @@ def test_no_records_is_a_table_of_none(project: CatalogueProject) -> None:
 
 MIB = 1 << 20
 BAD: list[tuple[str, bytes | Callable[[], bytes], str]] = [
-    ("r.csv", b"", "r.csv: the file is empty; its first line must name the columns"),
+    ("r.csv", b"", "r.csv: the file is empty; name the columns in the first line"),
     (
         "r.csv",
         b"title;id\na;b\n",
         'r.csv:1: there is neither a column "id" nor a column "path"; '
-        "name the columns in the first line, parted by commas (.csv) or tabs (.tsv)",
+        "name the columns in the first line, separated by commas (.csv) or tabs (.tsv)",
     ),
-    ("r.csv", b"id,,x\na,b,c\n", "r.csv:1: a column has no name; name it, or take it out"),
-    ("r.csv", b"id,Title,title\na,b,c\n", 'r.csv:1: column "Title" stands twice, as "title" too; keep one of them'),
+    ("r.csv", b"id,,x\na,b,c\n", "r.csv:1: a column has no name; name it, or remove it"),
+    ("r.csv", b"id,Title,title\na,b,c\n", 'r.csv:1: column "Title" exists twice, as "title" too; keep one of them'),
     (
         "r.csv",
         b"id,licence,license\na,,\n",
-        'r.csv:1: column "licence" stands twice, as "license" too; keep one of them',
+        'r.csv:1: column "licence" exists twice, as "license" too; keep one of them',
     ),
     (
         "r.csv",
         b"id,title\na,b\nc,d,e\n",
-        "r.csv:3: 3 values where the header names 2 columns; quote values that hold the separator",
+        "r.csv:3: 3 values, but the header names 2 columns; quote values that contain the separator",
     ),
     (
         "r.csv",
         b'id,title\na,"b\nc,d\n',
-        'r.csv:2: a quote is opened here and never closed; close it; write a quote inside a value as ""',
+        'r.csv:2: a quote is not closed; close it; write a quote inside a value as ""',
     ),
     (
         "r.csv",
         b'id,title\na,"b"c\n',
         "r.csv:2: the line is not CSV (',' expected after '\"'); "
-        "quote values that hold quotes, separators or line ends",
+        "quote values that contain quotes, separators or line ends",
     ),
     (
         "r.csv",
         b"id,title\na," + b"x" * 200_000 + b"\n",
-        "r.csv:2: a value of over 131,072 characters, or a quote that is never closed; fix the line",
+        "r.csv:2: a value has more than 131,072 characters, or a quote is not closed; fix the line",
     ),
-    ("r.csv", b"id\na\n" + b"x" * (MIB + 1), "r.csv:3: a line of over 1,048,576 bytes; part or shorten it"),
+    ("r.csv", b"id\na\n" + b"x" * (MIB + 1), "r.csv:3: the line has more than 1,048,576 bytes; shorten it or split it"),
     ("r.csv", b"id,title\na,ab\xff\n", "r.csv:2: byte 5 of the line is not UTF-8; save the file as UTF-8"),
     (
         "r.csv",
@@ -239,7 +239,7 @@ BAD: list[tuple[str, bytes | Callable[[], bytes], str]] = [
     (
         "r.csv",
         b"id,duration\na,-1\n",
-        'r.csv:2: duration "-1" is not a duration; write its seconds as "12.5", or leave it empty',
+        'r.csv:2: duration "-1" is not a duration; write seconds as "12.5", or leave it empty',
     ),
     (
         "r.csv",
@@ -256,15 +256,15 @@ BAD: list[tuple[str, bytes | Callable[[], bytes], str]] = [
         "r.csv",
         b"path\n/srv/a.flac\n",
         'r.csv:2: path "/srv/a.flac" is an absolute path; '
-        'write it as it lies below the source folder: "folder/name.flac"',
+        'write the path below the source folder: "folder/name.flac"',
     ),
     (
         "r.csv",
         b"path\na/../../b.flac\n",
         'r.csv:2: path "a/../../b.flac" has an empty, "." or ".." part; '
-        'write it as it lies below the source folder: "folder/name.flac"',
+        'write the path below the source folder: "folder/name.flac"',
     ),
-    ("r.csv", b"id,path,title\n,,x\n", "r.csv:2: the record has neither an id nor a path; give it one of them"),
+    ("r.csv", b"id,path,title\n,,x\n", "r.csv:2: the record has neither an id nor a path; add one of them"),
     (
         "r.csv",
         b"id,extra\na,[1]\n",
@@ -274,30 +274,30 @@ BAD: list[tuple[str, bytes | Callable[[], bytes], str]] = [
     (
         "r.csv",
         b'id,extra,q\na,"{""q"":1}",2\n',
-        'r.csv:2: "q" stands in extra and as a column; keep one of them',
+        'r.csv:2: "q" is both a key of extra and a column; keep one of them',
     ),
     (
         "r.jsonl",
         b'{"id":"a"}\n[1]\n',
-        "r.jsonl:2: the line is not a JSON object (Expected `object`, got `array`); write one object a line",
+        "r.jsonl:2: the line is not a JSON object (Expected `object`, got `array`); write one object per line",
     ),
     (
         "r.jsonl",
         b'{"id":NaN}\n',
         "r.jsonl:1: the line is not a JSON object (JSON is malformed: "
         "invalid character (byte 6));"
-        " write one object a line",
+        " write one object per line",
     ),
     (
         "r.jsonl",
         b'{"id":"a"',
-        "r.jsonl:1: the line is not a JSON object (Input data was truncated); write one object a line",
+        "r.jsonl:1: the line is not a JSON object (Input data was truncated); write one object per line",
     ),
     (
         "r.jsonl",
         b'{"id":"a","a":' + b"[" * 5000 + b"]" * 5000 + b"}",
         "r.jsonl:1: the line is not a JSON object "
-        "(maximum recursion depth exceeded while deserializing an object); write one object a line",
+        "(maximum recursion depth exceeded while deserializing an object); write one object per line",
     ),
     (
         "r.jsonl",
@@ -316,7 +316,7 @@ BAD: list[tuple[str, bytes | Callable[[], bytes], str]] = [
     ),
     ("r.jsonl", b'{"id":true}\n', 'r.jsonl:1: id "True" is not text; write it as text'),
     ("r.jsonl", b'{"id":"a","title":["b"]}\n', "r.jsonl:1: title of type list is not text; write it as text"),
-    ("r.jsonl", b'{"title":"b"}\n', "r.jsonl:1: the record has neither an id nor a path; give it one of them"),
+    ("r.jsonl", b'{"title":"b"}\n', "r.jsonl:1: the record has neither an id nor a path; add one of them"),
     (
         "r.parquet",
         lambda: parquet_bytes(id=pa.array(["a", "b"]), popularity=pa.array([1.0, float("inf")])),
@@ -325,12 +325,12 @@ BAD: list[tuple[str, bytes | Callable[[], bytes], str]] = [
     (
         "r.parquet",
         lambda: parquet_bytes(id=pa.array(["a"]), score=pa.array([float("nan")])),
-        "r.parquet: row 1: a column that goes to extra holds what JSON cannot (NaN, text that is not UTF-8); fix it",
+        "r.parquet: row 1: JSON cannot represent a value of an extra column (NaN, or text that is not UTF-8); correct it",
     ),
     (
         "r.parquet",
         lambda: parquet_bytes(title=pa.array(["a"])),
-        'r.parquet: there is neither a column "id" nor a column "path"; name the key column so',
+        'r.parquet: there is neither a column "id" nor a column "path"; rename the key column',
     ),
     (
         "r.parquet",
@@ -342,11 +342,11 @@ BAD: list[tuple[str, bytes | Callable[[], bytes], str]] = [
         b"SQLite format 4\0" + struct.pack("100x"),
         "r.sqlite: not a readable SQLite database (file is not a database)",
     ),
-    ("r.sqlite", b"", 'r.sqlite: the database holds no table; name the table of the records "records"'),
+    ("r.sqlite", b"", 'r.sqlite: the database contains no table; name the table of the records "records"'),
     (
         "r.sqlite",
         lambda: sqlite_bytes("CREATE TABLE a (id)", "CREATE TABLE b (id)"),
-        'r.sqlite: 2 tables, and none is named "records"; name the table of the records "records"',
+        'r.sqlite: 2 tables, but none is named "records"; name the table of the records "records"',
     ),
     (
         "r.sqlite",
@@ -356,7 +356,7 @@ BAD: list[tuple[str, bytes | Callable[[], bytes], str]] = [
     (
         "r.xlsx",
         b"PK",
-        'r.xlsx: ".xlsx" is not the extension of a records file; '
+        'r.xlsx: ".xlsx" is not a supported extension of a records file; '
         "name it .csv, .tsv, .jsonl, .ndjson, .parquet, .sqlite, .sqlite3 or .db",
     ),
 ]
@@ -372,7 +372,7 @@ def test_bad_records_are_refused_in_a_sentence(
 
 
 def test_a_records_file_that_is_missing_or_no_parquet_is_named(project: CatalogueProject) -> None:
-    with pytest.raises(InputError, match=r"r\.csv: no such file; set records\.files in packager\.toml, or leave it"):
+    with pytest.raises(InputError, match=r"r\.csv: no such file; correct records\.files in packager\.toml, or remove it"):
         read_records(project.root / "r.csv", project.root / "read.parquet")
     with pytest.raises(InputError, match=r"r\.parquet: not a readable Parquet file"):
         read(project, "r.parquet", b"PAR1 no")

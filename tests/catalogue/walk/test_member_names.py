@@ -30,13 +30,13 @@ def test_a_name_that_is_what_another_becomes_is_changed_too() -> None:
     named = member_names([b"100%.flac", twin], folder=b"")
     assert named[b"100%.flac"].name == replaced
     assert named[twin].name == paths.safe_name(twin, collides=True)
-    assert named[twin].why == "the name is what a changed name or path becomes"
+    assert named[twin].why == "the name equals that of a changed name or path"
 
 
 def test_the_name_that_long_paths_use_is_changed_at_the_top_only() -> None:
     assert (
         member_names([b"Long-Paths~"], folder=b"")[b"Long-Paths~"].why
-        == "the name is what a changed name or path becomes"
+        == "the name equals that of a changed name or path"
     )
     assert member_names([b"long-paths~"], folder=b"below")[b"long-paths~"] == ("long-paths~", "")
 
@@ -54,12 +54,12 @@ def test_two_names_whose_hashes_begin_alike_are_refused() -> None:
     ("name", "why"),
     [
         (b"\xff.flac", "the name is not UTF-8"),
-        (b"x" * 256, "the name is over 255 bytes"),
+        (b"x" * 256, "the name has more than 255 bytes"),
         (b"song ", "the name ends in a dot or a space"),
         (b"song.", "the name ends in a dot or a space"),
         (b"con.txt", "the name is reserved on Windows"),
-        (b"a\nb", "the name holds a character that other systems or checkers read otherwise"),
-        (b"100%.flac", "the name holds a character that other systems or checkers read otherwise"),
+        (b"a\nb", "the name contains a character that other systems or programs read differently"),
+        (b"100%.flac", "the name contains a character that other systems or programs read differently"),
     ],
 )
 def test_the_reason_for_a_changed_name_is_told(name: bytes, why: str) -> None:

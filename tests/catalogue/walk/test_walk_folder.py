@@ -128,4 +128,4 @@ def test_folders_far_down_are_walked(project: CatalogueProject) -> None:
     assert isinstance(item, WalkedFile)
     assert item.path == path
     assert item.member.startswith("long-paths~/")
-    assert item.why == "the path is over 1,024 bytes"
+    assert item.why == "the path has more than 1,024 bytes"
