@@ -136,7 +136,8 @@ def test_the_claimed_digest_is_kept(project: CatalogueProject) -> None:
         ),
         (
             "id,path\nx,a/one.txt\none,\n",
-            'r.csv:3: the record matches the file "a/one.txt", like the record at r.csv:2; keep one record for each file',
+            'r.csv:3: the record matches the file "a/one.txt", like the record at r.csv:2; '
+            "keep one record for each file",
         ),
         (
             "id,path\na/one.txt,a/song.flac\n",

@@ -255,8 +255,7 @@ BAD: list[tuple[str, bytes | Callable[[], bytes], str]] = [
     (
         "r.csv",
         b"path\n/srv/a.flac\n",
-        'r.csv:2: path "/srv/a.flac" is an absolute path; '
-        'write the path below the source folder: "folder/name.flac"',
+        'r.csv:2: path "/srv/a.flac" is an absolute path; write the path below the source folder: "folder/name.flac"',
     ),
     (
         "r.csv",
@@ -325,7 +324,8 @@ BAD: list[tuple[str, bytes | Callable[[], bytes], str]] = [
     (
         "r.parquet",
         lambda: parquet_bytes(id=pa.array(["a"]), score=pa.array([float("nan")])),
-        "r.parquet: row 1: JSON cannot represent a value of an extra column (NaN, or text that is not UTF-8); correct it",
+        "r.parquet: row 1: JSON cannot represent a value of an extra column (NaN, or text that is not UTF-8); "
+        "correct it",
     ),
     (
         "r.parquet",
@@ -372,7 +372,7 @@ def test_bad_records_are_refused_in_a_sentence(
 
 
 def test_a_records_file_that_is_missing_or_no_parquet_is_named(project: CatalogueProject) -> None:
-    with pytest.raises(InputError, match=r"r\.csv: no such file; correct records\.files in packager\.toml, or remove it"):
+    with pytest.raises(InputError, match=r"r\.csv: no such file; correct records\.files in packager\.toml"):
         read_records(project.root / "r.csv", project.root / "read.parquet")
     with pytest.raises(InputError, match=r"r\.parquet: not a readable Parquet file"):
         read(project, "r.parquet", b"PAR1 no")
