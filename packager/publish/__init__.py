@@ -1,1 +1,1 @@
-"""The publish room: a release's documents, lists and pages, put in place so that a reader sees all or nothing."""
+"""Publishes a release: writes its documents, lists and pages, and replaces the site in one step."""

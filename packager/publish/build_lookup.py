@@ -1,7 +1,7 @@
-"""The lookup index of a release, made out of core from its members tables: lookup.json and lookup/*.bin.
+"""Builds the lookup index of a release from its members tables: lookup.json and lookup/*.bin.
 
-DuckDB sorts the keys by their hash; buckets of one size are cut from that. The same tables and withdrawals
-give the same bytes, so an index is made again only where those changed.
+DuckDB sorts the keys by their hash, and the sorted keys are divided into buckets of one size. The same tables and
+withdrawals make the same bytes, so the index is rebuilt only if those changed.
 """
 
 import hashlib
@@ -35,15 +35,15 @@ from packager.model import PublishedFile, Release, ReleaseShard
 from packager.progress import Progress
 
 _CURRENT_ID = "coalesce(current_id, members.id)"
-_RULE = "1"  # of the bytes below; another makes every index anew
+_RULE = "1"  # version of the rules below; a change rebuilds every index
 _KEYS = pa.schema([("hash", pa.uint64()), ("shard", pa.uint32()), ("row", pa.uint32())])
 _KEY = np.dtype([("hash", "<u8"), ("shard", "<u4"), ("row", "<u4")])
-_BLOCK = 1 << 20  # keys that are in memory at once
+_BLOCK = 1 << 20  # keys in memory at once
 
 
 @dataclass(frozen=True)
 class LookupInputs:
-    """All that an index is made of: the tables of shards, in the release's order, without what was withdrawn."""
+    """The inputs of an index: shards in the release's order, and ids of withdrawn records."""
 
     shards: Sequence[ReleaseShard]
     withdrawn: Sequence[str]
@@ -51,7 +51,7 @@ class LookupInputs:
 
     @property
     def mark(self) -> str:
-        """What tells one index from another, as a digest in hex."""
+        """Return a digest of the inputs, in hex."""
         digest = hashlib.sha256(_RULE.encode())
         shards = (f"{shard.name} {shard.since} {shard.members_table.sha256}" for shard in self.shards)
         for text in (*self.phases, "", *self.withdrawn, "", *shards):
@@ -60,10 +60,10 @@ class LookupInputs:
 
 
 def publish_lookup(project: Project, release: Release, built: Path, progress: Progress) -> list[PublishedFile]:
-    """Put the index of a release into the site that is being built; return the facts of its files.
+    """Put the index of a release into the new site, and return the facts of its files.
 
-    No record that was withdrawn and no shard that is obsolete stands in it; where nothing is left, there is
-    no index. Memory: DuckDB's bound and some 50 MB. Raises IncompleteError where the system refuses.
+    Withdrawn records and obsolete shards are left out. Without members there is no index. Memory: DuckDB's limit and
+    about 50 MB. Raises IncompleteError if a file cannot be read or written.
     """
     inputs = LookupInputs(
         [shard for shard in release.shards if not shard.obsolete],
@@ -110,12 +110,12 @@ def publish_lookup(project: Project, release: Release, built: Path, progress: Pr
 
 
 def _folder_of(address: str, file: str) -> str:
-    """Return the web seed that gives a file this address (BEP 19)."""
+    """Return the web seed for a file at an address (BEP 19)."""
     return address.removesuffix(file) if address.endswith(f"/{file}") else address
 
 
 def _made(folder: Path, mark: str) -> Lookup | None:
-    """Return the index that was made before, if it is the one that is wanted."""
+    """Return the existing index if it has the wanted mark, else None."""
     try:
         if (folder / "mark").read_text() != mark:
             return None
@@ -128,7 +128,7 @@ def _made(folder: Path, mark: str) -> Lookup | None:
 
 @dataclass(frozen=True)
 class MembersTable:
-    """A members table of the index. shard: as slots name it. since: larger is newer; of equal ones the later."""
+    """A members table. shard: its number in slots. since: larger is newer; if equal, the later table is newer."""
 
     path: Path
     shard: int
@@ -136,7 +136,7 @@ class MembersTable:
 
 
 def _tables(project: Project, inputs: LookupInputs) -> list[MembersTable]:
-    """Return the tables of an index, where they lie now."""
+    """Return the tables of an index, with their present paths."""
     return [
         MembersTable(
             project.listed_table(shard.name, shard.members_table.sha256),
@@ -150,10 +150,10 @@ def _tables(project: Project, inputs: LookupInputs) -> list[MembersTable]:
 def build_lookup(
     tables: Sequence[MembersTable], withdrawn: Sequence[str], folder: Path, mark: str, progress: Progress
 ) -> Lookup:
-    """Make an index in a folder of its own, durably, its mark last; what the release says of itself is left empty.
+    """Build an index in a new folder, durably. The mark is written last; the release's own facts are left empty.
 
-    folder: the tables lie below the folder that it is in. mark: what tells this index from another; the names of its
-    parts begin with it. Raises IncompleteError.
+    folder: its parent contains the tables. mark: identifies this index; the names of its parts begin with it.
+    Raises IncompleteError.
     """
     atomic_files.remove_tree(folder)
     atomic_files.make_folder(folder)
@@ -171,7 +171,7 @@ def build_lookup(
 
 
 def _query(tables: Sequence[MembersTable]) -> str:
-    """Return the SQL for (hash, shard, row) of every key of every member, by hash, the newest shard first."""
+    """Return the SQL for (hash, shard, row) of every key of every member, ordered by hash, newest shard first."""
     rows = f"{sql.parquet(table.path for table in tables)} AS members"
     newest_first = sorted(range(len(tables)), key=lambda nth: (tables[nth].since, nth), reverse=True)
     listed = ", ".join(f"({nth}, {tables[nth].shard}, {rank})" for rank, nth in enumerate(newest_first))
@@ -189,7 +189,7 @@ def _query(tables: Sequence[MembersTable]) -> str:
 
 
 def _isrc(column: str) -> str:
-    """Return the SQL of lookup_index.isrc for a column: NULL where it holds none."""
+    """Return the SQL of lookup_index.isrc for a column: NULL if it has no ISRC."""
     bare = f"replace(replace({column}, '-', ''), ' ', '')"
     return f"CASE WHEN regexp_full_match({bare}, '[A-Za-z]{{2}}[A-Za-z0-9]{{3}}[0-9]{{7}}') THEN upper({bare}) END"
 
@@ -200,7 +200,7 @@ def _normal(column: str) -> str:
 
 
 def _sort_keys(database: sql.Database, text: str, path: Path, progress: Progress) -> int:
-    """Write the sorted keys to a file, of each hash the first SAME_KEY, and return their number."""
+    """Write the sorted keys to a file, at most SAME_KEY for each hash, and return their number."""
     count = 0
     last = np.empty(0, np.uint64)
     try:
@@ -221,19 +221,19 @@ def _sort_keys(database: sql.Database, text: str, path: Path, progress: Progress
 
 
 def _is_kept(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-    """Return which of ascending hashes have fewer than SAME_KEY equal ones before them."""
+    """Return which of the sorted hashes have fewer than SAME_KEY equal ones before them."""
     kept = np.ones(len(hashes), bool)
     kept[SAME_KEY:] = hashes[SAME_KEY:] != hashes[:-SAME_KEY]
     return kept
 
 
 def part_buckets(slots: int) -> int:
-    """Return how many buckets of so many slots a part has."""
+    """Return how many buckets a part has, if each has `slots` slots."""
     return max(1, PART_BYTES // max(1, slots * SLOT.itemsize))
 
 
 def _write_index(keys: Path, count: int, folder: Path, mark: str) -> Lookup:
-    """Cut the sorted keys into buckets of one size, in parts. Memory: 24 bytes a bucket and some 50 MB."""
+    """Write the sorted keys as buckets of one size, in parts. Memory: 24 bytes for each bucket and about 50 MB."""
     rows: npt.NDArray[np.void] = np.memmap(keys, _KEY, "r") if count else np.empty(0, _KEY)
     counts = _bucket_counts(rows, -(-count // BUCKET_KEYS))
     slots = int(counts.max(initial=0))
@@ -274,7 +274,7 @@ def _bucket_counts(rows: npt.NDArray[np.void], buckets: int) -> npt.NDArray[np.i
 
 
 def _buckets(rows: npt.NDArray[np.void], starts: npt.NDArray[np.int64], slots: int, wanted: range) -> Iterator[bytes]:
-    """Yield the bytes of the buckets `wanted`, some at a time; starts: each one's first key, and the end of all."""
+    """Yield the bytes of the buckets `wanted`, some at a time. starts: the first key of each bucket, and the end."""
     at_once = max(1, _BLOCK // slots)
     for first in range(wanted.start, wanted.stop, at_once):
         stop = min(wanted.stop, first + at_once)

@@ -1,8 +1,8 @@
-"""A shard's documents as the next release lists them, and where they lie until the site has them.
+"""The documents of shards, as the next release lists them.
 
-What packing made stays as it is in the state folder. Where a member has a newer version elsewhere, or was withdrawn,
-the site gets another members table: it is made here, under the name of its digest, so that the table that the last
-release lists is still there if this one never comes to be.
+The documents that packing made stay unchanged in the state folder. If a member has a newer version in another shard or
+was withdrawn, a new members table is made here and named by its digest, so that the table of the last release is kept
+until the new release is published.
 """
 
 import hashlib
@@ -43,10 +43,10 @@ _MARKS = pa.schema([("shard", pa.string()), ("id", pa.string()), ("number", pa.i
 
 @dataclass(frozen=True)
 class TableChanges:
-    """What members tables must say that they did not say in the last release.
+    """Changes of members tables since the last release.
 
-    newer: by shard and the record's id, the shard that has its newer version. withdrawn: what is withdrawn, by id with
-    the content of its files; holding: the shards that hold a file of each. affected: whose tables are made again.
+    newer: by shard and record id, the shard with the newer version. withdrawn: by id, the digests of the withdrawn
+    files. holding: by id, the shards that contain these files. affected: shards that need a new table.
     """
 
     newer: Mapping[ShardName, Mapping[str, ShardName]] = field(default_factory=dict)
@@ -58,9 +58,9 @@ class TableChanges:
 def find_changes(
     project: Project, plan: Plan, phases: Collection[str], last: Release | None, noted: Withdrawals
 ) -> TableChanges:
-    """Return what the tables of the published shards must say now. phases: of the plan, that are published.
+    """Return the changes for the tables of published shards. phases: the published phases of the plan.
 
-    noted: what the archivist withdrew. Memory: the records that changed, and those that are withdrawn.
+    noted: the withdrawals in the project. Memory: changed and withdrawn records.
     """
     if last is None:
         return TableChanges()
@@ -87,7 +87,7 @@ def find_changes(
 def _versions(
     database: sql.Database, records: Sequence[str], shards: Sequence[ReleaseShard]
 ) -> dict[ShardName, dict[str, ShardName]]:
-    """Return, by shard and record, the shard with the next version of some records."""
+    """Return, by shard and record id, the shard with the next version."""
     database.register("versioned", pa.table({"id": pa.array(records, pa.string())}))
     by_age = sorted(range(len(shards)), key=lambda place: (shards[place].since, shards[place].name))
     age = {place: rank for rank, place in enumerate(by_age)}
@@ -101,7 +101,7 @@ def _versions(
 
 
 def _newer(project: Project, plan: Plan, phases: Collection[str]) -> dict[ShardName, dict[str, ShardName]]:
-    """Return the published records whose newer version the plan has, by the shard that holds the older one."""
+    """Return the published records with a newer version in the plan, by the shard with the older version."""
     found: dict[ShardName, dict[str, ShardName]] = {}
     fresh = {
         project.planned(phase.name): new
@@ -132,10 +132,10 @@ def listed_shard(
     *,
     obsolete: bool = False,
 ) -> PackedShard:
-    """Return a shard's manifest and the facts of its files as the site has them; make what must be another now.
+    """Return a shard's manifest and the facts of its files; make a new table and manifest if they must change.
 
-    last: as the last release lists it. obsolete: now or before, so that its torrents stay as they were listed. Raises
-    IncompleteError where a file of it is missing.
+    last: the shard in the last release. obsolete: its torrents stay as they are listed. Raises IncompleteError if a
+    file is missing.
     """
     folder = project.packed(name)
     twin = folder / f"{name}.v1.torrent"
@@ -158,20 +158,20 @@ def listed_shard(
 
 
 def _lines(table: Path) -> Path:
-    """Return where the lines of a members table are; make them if they are missing."""
+    """Return the path of a members table as text; write that file if it is missing."""
     path = members_tsv.members_tsv_path(table)
     return path if path.exists() or not table.exists() else members_tsv.write_members_tsv(table)
 
 
 def _full_table(project: Project, name: ShardName) -> Path:
-    """Return where the table lies that packing made."""
+    """Return the path of the members table that packing made."""
     return project.packed(name) / f"{name}.members.parquet"
 
 
 def _changed_table(project: Project, name: ShardName, old: Path, changes: TableChanges) -> Path:
-    """Write what becomes of a members table, durably, and return where it lies. Memory: one table.
+    """Write the changed members table durably, and return its path. Memory: one table.
 
-    old: as the last release lists it, or as packing made it.
+    old: the table of the last release, or of packing.
     """
     full = _full_table(project, name)
     rows = parquet.read_rows(full, 0, parquet.count_rows(full), MEMBERS)
@@ -199,19 +199,19 @@ def _changed_table(project: Project, name: ShardName, old: Path, changes: TableC
 
 
 def _with_column(rows: pa.Table, name: str, values: Sequence[str | None]) -> pa.Table:
-    """Return a table with other values in a column."""
+    """Return a table with new values in a column."""
     return rows.set_column(rows.schema.get_field_index(name), MEMBERS.field(name), pa.array(values, pa.string()))
 
 
 def _is_withdrawn(rows: pa.Table, ids: Sequence[str], withdrawn: Mapping[str, Sequence[FileDigest]]) -> pa.Array:
-    """Return of each row whether its record or its content is withdrawn."""
+    """Return for each row whether its record or content is withdrawn."""
     of_record = pc.is_in(pa.array(ids, pa.string()), pa.array(list(withdrawn), pa.string()))
     digests = [bytes.fromhex(each.sha256) for files in withdrawn.values() for each in files]
     return pc.or_(of_record, pc.is_in(rows["sha256"].combine_chunks(), pa.array(digests, pa.binary(32))))
 
 
 def _manifest(project: Project, name: ShardName, table: Path, last: ReleaseShard | None) -> tuple[Manifest, Path]:
-    """Return the manifest that goes with a members table, and where it lies. last: whose twin it names."""
+    """Return the manifest for a members table, and its path. last: the listed shard, for its twin."""
     path = project.packed(name) / f"{name}.manifest.json"
     made = documents.from_bytes(path.read_bytes(), Manifest, path)
     manifest = msgspec.structs.replace(
@@ -228,7 +228,7 @@ def _manifest(project: Project, name: ShardName, table: Path, last: ReleaseShard
 
 
 def _file(path: Path, published: str) -> PublishedFile:
-    """Return the facts of a file that is published under the path `published`."""
+    """Return the facts of a file. published: its path on the site."""
     try:
         return PublishedFile(path=published, size=path.stat().st_size, sha256=_digest(path))
     except OSError as error:
@@ -242,7 +242,7 @@ def _digest(path: Path) -> str:
 
 
 def place_documents(project: Project, release: Release, built: Path) -> Iterator[PublishedFile]:
-    """Put each shard's documents into the site, linked where the file system can, and yield their facts."""
+    """Put each shard's documents into the site, as hard links if possible, and yield their facts."""
     folders = set()
     for shard in release.shards:
         for file in shard.documents:
@@ -255,7 +255,7 @@ def place_documents(project: Project, release: Release, built: Path) -> Iterator
 
 
 def _place(project: Project, shard: ReleaseShard, file: PublishedFile) -> Path:
-    """Return where a document lies that a release lists."""
+    """Return the local path of a document in a release."""
     if file is shard.members_table:
         return project.listed_table(shard.name, file.sha256)
     if file is shard.members_tsv:
@@ -267,5 +267,5 @@ def _place(project: Project, shard: ReleaseShard, file: PublishedFile) -> Path:
     kept = project.listed_torrent_place(shard.name, file.sha256)
     if kept.exists() or not shard.obsolete or _digest(packed) == file.sha256:
         return kept if kept.exists() else packed
-    what = "is not the .torrent that the last release lists, and an obsolete shard keeps it"
-    raise InputError(packed, what, f"bring it back from the site: {file.path}")
+    what = "differs from the .torrent of the last release, but an obsolete shard must keep its .torrent"
+    raise InputError(packed, what, f"copy it back from the site: {file.path}")

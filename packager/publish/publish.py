@@ -1,7 +1,7 @@
-"""Publish: the release document, the pages and lists, the shards' documents; then one swap.
+"""`publish`: writes release.json, pages, lists and the shards' documents, then replaces the site in one step.
 
-Order of writes: a release names only what is durable. Shards are whole before this begins; the site
-is built beside its place, the release document goes to the state folder, and the swap comes last.
+A release names only durable files: shards are complete before this starts. The new site is built beside the old one,
+release.json is written to the state folder, and the swap comes last.
 """
 
 import hashlib
@@ -53,7 +53,7 @@ SUMS = "SHA256SUMS"
 
 @dataclass(frozen=True)
 class PublishOptions:
-    """What is published beside the phases that are published already, and where the site is brought to after."""
+    """Which phases are published, and where the site is uploaded afterwards."""
 
     phases: tuple[str, ...] | None = option(PHASES)
     count_seeds: bool = option(COUNT_SEEDS, False)
@@ -90,16 +90,15 @@ def publish(
     dry_run: bool = False,
     progress: Progress = SILENT,
 ) -> PublishReport:
-    """Publish `phases` of the plan, every shard of which must be packed, and what the site shows of the others.
+    """Publish a release with `phases` of the plan, and return the report. All shards of these must be packed.
 
-    closed: the dates until which other phases shall stay unpublished, by name. unread: how many files and folders the
-    scan could not read. now: RFC 3339, the release's
-    date where the config gives none and the last one's is not later. signer: None for a release that is
-    not signed; it is only asked where something is written. scrape: ask the trackers for seed counts first, at
-    these hosts and public ones. dry_run: ask nobody and write nothing.
-    A release of the same content keeps its serial and date, whatever the counts, and a site that shows it
-    and the counts already is left alone. Raises InputError for a shard
-    that cannot change any more or a wrong template, IncompleteError where the system refuses.
+    closed: by name, the embargo dates of other phases. unread: how many files and folders the scan could not read.
+    now: RFC 3339; the release's date, unless the config sets one or the last release has a later one. signer: None for
+    an unsigned release; used only if something is written. scrape: hosts that may be asked besides public ones, to ask
+    trackers for seed counts first; None: do not ask. dry_run: no network access, write nothing.
+    If the content is the same, the release keeps its serial and date; if the seed counts are the same too, the site
+    is not written. Raises InputError for a change of an unchangeable shard or a bad template, IncompleteError if a
+    file cannot be read or written.
     """
     last = read_last_release_bytes(project)
     before_this = last[0] if last else None
@@ -129,10 +128,10 @@ def publish(
     if signer and before_this and release.serial > before_this.serial:
         check_signer(before_this, signer.public)
     progress.end()
-    check_document(release, RELEASE)  # never sign what every reader refuses
+    check_document(release, RELEASE)  # never sign a document that readers refuse
     document = documents.to_bytes(release)
     if len(document) > documents.LIMIT:
-        what = f"its {len(document)} bytes are more than the {documents.LIMIT} that readers take"
+        what = f"it has {len(document)} bytes, but readers accept at most {documents.LIMIT}"
         raise InputError(RELEASE, what, "raise shards.size, so that there are fewer shards")
     counted, scraped = site_seed_counts.read_seed_counts(project), None
     if scrape is not None and not dry_run:
@@ -142,7 +141,7 @@ def publish(
     if changed and not dry_run:
         with expect_bytes(len(release.shards) * (PAGE + LISTED)):
             _publish(project, release, document, signer, counted=counted, progress=progress)
-        with suppress(IncompleteError):  # it only saves the next publish its work
+        with suppress(IncompleteError):  # only makes the next publish faster
             atomic_files.write_bytes(project.state / "shown", shown)
     return PublishReport(
         serial=release.serial,
@@ -163,13 +162,13 @@ def publish(
 
 
 def _count_files(site: Path) -> int:
-    """Return how many files the site has: those its sums list, the sums and their signature."""
+    """Return how many files the site has: those in the sums, the sums and their signature."""
     with open(site / SUMS, "rb") as file:
         return sum(1 for _ in file) + 1 + (site / (SUMS + MINISIG)).exists()
 
 
 def _shown(document: bytes, templates: Path | None, signer: key_files.Signer | None, torrents: bytes) -> bytes:
-    """Return what tells one state of the site from another: the release, templates, key, seed counts, this tool."""
+    """Return a digest of everything that the site depends on: release, templates, key, seed counts, version."""
     digest = hashlib.sha256(document + torrents)
     digest.update((signer.mark if signer else "").encode())
     for folder in (render.default_templates(), *([templates] if templates else [])):
@@ -179,7 +178,7 @@ def _shown(document: bytes, templates: Path | None, signer: key_files.Signer | N
 
 
 def _is_shown(project: Project, shown: bytes) -> bool:
-    """Say whether the site in its place is that state, by what was noted and what stands there."""
+    """Return whether the present site has this state."""
     try:
         noted = (project.state / "shown").read_bytes()
         return noted == shown and (project.site / SUMS).is_file() and (project.site / RELEASE).is_file()
@@ -196,7 +195,7 @@ def _publish(
     counted: Mapping[ShardName, Counted],
     progress: Progress,
 ) -> None:
-    """Build the site beside its place and swap it in."""
+    """Build the new site beside the old one, and replace the old one."""
     check_site(project)
     built = swap_folder.new_site_folder(project.site, project_owner(project.state))
     files = list(place_documents(project, release, built))
@@ -231,7 +230,7 @@ def _publish(
 
 
 def _place_releases(project: Project, last: int, built: Path) -> Iterator[PublishedFile]:
-    """Put every release document so far, and its signature, into the site and yield their facts."""
+    """Put all release documents and their signatures into the site, and yield their facts."""
     for serial in range(1, last + 1):
         yield _write(built, f"releases/{serial}.json", _read_release(project, serial))
         signature = project.releases / f"{serial}.json{MINISIG}"
@@ -240,24 +239,24 @@ def _place_releases(project: Project, last: int, built: Path) -> Iterator[Publis
 
 
 def _read_release(project: Project, serial: int) -> bytes:
-    """Return the bytes of a release made here."""
+    """Return the bytes of an earlier release document."""
     path = project.releases / f"{serial}.json"
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError(path, "an earlier release is missing", "bring it back from the site's releases/") from error
+        raise InputError(path, "an earlier release is missing", "copy it back from the site's releases/") from error
 
 
 def _write(built: Path, path: str, data: bytes) -> PublishedFile:
-    """Write one file of the site and return its facts."""
+    """Write one file of the site, and return its facts."""
     atomic_files.write_bytes(built / path, data)
     return PublishedFile(path=path, size=len(data), sha256=documents.digest(data))
 
 
 def _member_reader(project: Project) -> ReadMembers:
-    """Return the function by which pages read the first rows of a shard's members table.
+    """Return a function that reads the first rows of a shard's members table for the pages.
 
-    Those of a shard that is kept as files have their file's number in the torrent, too (BEP 53): file_number.
+    For a shard that is kept as files, the rows also have `file_number`, the file's number in the torrent (BEP 53).
     """
 
     def read(shard: ReleaseShard, count: int) -> pa.Table:

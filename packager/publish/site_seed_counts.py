@@ -1,6 +1,6 @@
-"""The seed counts that a site shows: those kept from before, and what trackers say now where they are asked.
+"""The seed counts on the site: saved counts, updated from trackers on request.
 
-No part of the release: release.json, its serial and its chain do not hang on them.
+They are not part of the release: release.json, its serial and its chain do not depend on them.
 """
 
 import time
@@ -20,7 +20,7 @@ from packager.units import parse_date
 
 
 def read_seed_counts(project: Project) -> Mapping[ShardName, Counted]:
-    """Return the last counts that were had of each shard. Raises InputError where their file is damaged."""
+    """Return the last known counts of each shard. Raises InputError if their file is damaged."""
     path = project.seed_counts
     if not path.is_file():
         return {}
@@ -33,19 +33,19 @@ def read_seed_counts(project: Project) -> Mapping[ShardName, Counted]:
 def update_seed_counts(
     project: Project, release: Release, allowed: AllowedHosts, *, now: str, progress: Progress
 ) -> tuple[Mapping[ShardName, Counted], ScrapeReport]:
-    """Ask the release's trackers, keep what they say, and return the counts of all shards and who said what.
+    """Ask the release's trackers, save their counts, and return the counts of all shards and a report.
 
-    allowed: hosts that may be asked although they are not on the public Internet. now: RFC 3339, the time that the
-    counts get. What a tracker that fails does not tell stays as it was.
+    allowed: hosts that may be asked although they are not on the public Internet. now: RFC 3339, the time of the
+    counts. If a tracker fails, its shards keep their old counts.
     """
     from packager.engine.network.scrape_trackers import (
-        scrape_trackers,  # httpx, which no other publishing needs, takes 0.2 s to load
+        scrape_trackers,  # imports httpx, which takes 0.2 s
     )
 
     began = time.monotonic()
     asked = questions(release)
     if not asked:
-        progress.note("no seed counts: the release names no tracker that could be asked")
+        progress.note("no seed counts: the release has no tracker that can be asked")
     scraped = scrape_trackers(asked, allowed=allowed, progress=progress)
     found = by_shard(release, scraped.counts)
     counted = merge_counts(read_seed_counts(project), found, now)

@@ -1,4 +1,4 @@
-"""The new site takes the place of the old in one step: a reader meets the one or the other, no mixture."""
+"""Replaces the old site by the new one in one step, so that a reader never sees a mixture."""
 
 import ctypes
 import errno
@@ -18,15 +18,15 @@ from packager.paths import display_text
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2  # linux/fs.h
-_FLUSHES = 8  # at once: the disk does them together, so 6,000 files took 0.9 s and not 25 s
-_BATCH = 4096  # paths that wait for their flush
+_FLUSHES = 8  # in parallel: 6,000 files took 0.9 s instead of 25 s
+_BATCH = 4096  # paths that wait to be flushed
 
 
 def check_site_folder(site: Path) -> None:
-    """Raise InputError where the site cannot be put in this place: what is there is not ours, or cannot be replaced."""
+    """Raise InputError if the folder has files of others or cannot be replaced."""
     check_writable(site.parent, "packager.toml: site.folder")
     if site.is_mount():
-        what = "is a mount point, and no other folder can take its place"
+        what = "is a mount point, which cannot be replaced by another folder"
         raise InputError(site, what, "set site.folder to a folder below it")
     key = "packager.toml: site.folder"
     if site.is_symlink() or (site.exists() and not site.is_dir()):
@@ -39,7 +39,7 @@ def check_site_folder(site: Path) -> None:
 def new_site_folder(site: Path, owner: str = "") -> Path:
     """Return an empty folder beside `site` to build the new site in. Raises InputError, IncompleteError.
 
-    owner: the project's id, by which its leftovers are told from those of others that publish there.
+    owner: the project's id, which separates its leftovers from those of other projects in the same folder.
     """
     check_site_folder(site)
     beside = site.with_name(f".{site.name}.{owner}.next" if owner else f".{site.name}.next")
@@ -48,15 +48,14 @@ def new_site_folder(site: Path, owner: str = "") -> Path:
 
 
 def swap_site(built: Path, site: Path, check: Callable[[], object] = bool) -> None:
-    """Make the folder `built` durable, put it in the place of `site`, and remove the old one.
+    """Make the folder `built` durable, replace `site` by it, and remove the old site.
 
-    check: called last of all, with other packagers locked out; what it raises leaves `site` as it is.
+    check: called at the end, while other packagers are locked out; if it raises an error, `site` does not change.
 
-    On Linux the two folders change names in one step (renameat2): every path leads to a file of the old
-    site or of the new one, and what both have is always there. Elsewhere, and on file systems that
-    cannot do that, the old one is moved aside first, and for that moment there is no `site`. Who asks
-    for several paths may get some of each site; who holds the old folder open loses it, and gets no
-    mixture. Raises IncompleteError.
+    On Linux, the two folders exchange their names in one step (renameat2): every path is in the old or the new site,
+    and paths of both sites always exist. On other systems and file systems, the old folder is renamed first, and for a
+    moment there is no `site`. A reader of several paths can get files of both sites; a program that has the old folder
+    open loses it. Raises IncompleteError.
     """
     aside = built.with_suffix(".old")
     try:
@@ -79,10 +78,10 @@ def swap_site(built: Path, site: Path, check: Callable[[], object] = bool) -> No
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Let no other packager exchange a folder in this one meanwhile; wait for one that does."""
+    """Lock a folder against other packagers that replace a site in it; wait for the lock."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with suppress(OSError):  # some network file systems lock no folders
+        with suppress(OSError):  # some network file systems cannot lock folders
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
@@ -106,7 +105,7 @@ def _tree(folder: Path) -> Iterator[str]:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Let two folders change names in one step; False where the system has no such call."""
+    """Exchange the names of two folders in one step. Return False if the system does not support it."""
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if sys.platform == "linux" else None
     if rename is None:
         return False

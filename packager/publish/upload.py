@@ -1,8 +1,8 @@
-"""The published site, and the tars, to a store: what readers of the old release need stays, release.json comes last.
+"""Uploads the published site, and the tars, to a store. Readers of the old release are not disturbed.
 
-A store has no step by which a whole site changes. So the order of writes does it: first what no old reader asks for,
-then what is replaced in its place, then release.json; what the new release has no more goes after a time of grace.
-A run that was killed is run again: what is there as it was left is not sent again.
+A store cannot replace a site in one step, so the order of writes matters: first new files, then changed files, then
+release.json. Files that are no longer in the release are deleted after a grace period. If a run was killed, run it
+again; unchanged files are not sent again.
 """
 
 import hashlib
@@ -31,21 +31,21 @@ from packager.progress import Progress
 from packager.publish.publish import SUMS
 from packager.publish.upload_journal import UploadedFile, UploadJournal
 
-_LANES = 8  # files on their way at once
-_LARGE = 2  # large ones among them: each holds some parts in memory
+_PARALLEL = 8  # files that are sent at the same time
+_LARGE = 2  # large files among them; each needs memory for some parts
 _READ = 1 << 20  # bytes
-_FIXED = ("torrents/", "manifests/", "releases/", "lookup/", "shards/")  # where files hardly ever change
+_FIXED = ("torrents/", "manifests/", "releases/", "lookup/", "shards/")  # folders with files that rarely change
 
 
 @dataclass(frozen=True)
 class _File:
-    """A file to have in the store. digest: its SHA-256 in hex, or for a tar its infohash."""
+    """A file to upload. digest: its SHA-256 in hex, or the infohash of a tar."""
 
     path: str
     local: Path
     size: int
     digest: str
-    checked: bool  # the digest is a SHA-256: what is sent is compared with it
+    checked: bool  # the digest is a SHA-256, and is compared with the sent bytes
 
 
 def upload(
@@ -58,22 +58,22 @@ def upload(
     now: float,
     progress: Progress,
 ) -> UploadReport:
-    """Bring a store to what the site in project.site is, and return what was done.
+    """Make a store equal to the site in project.site, and return the report.
 
-    journal: where this store's lies. with_shards: the tars too, below shards/. A withheld tar is never sent, and is
-    deleted at once if it was sent before. grace: seconds that other files stay which the release has no more. now: unix
-    seconds. The caller holds the state folder's lock. Raises InputError where another release lies there,
-    IncompleteError where a file is not as it was published or the store fails for now.
+    journal: path of this store's journal. with_shards: also upload the tars, to shards/. A withheld tar is never sent,
+    and an uploaded one is deleted at once. grace: seconds to keep other files that are no longer in the release.
+    now: Unix seconds. The caller must have locked the state folder. Raises InputError if the store has another
+    release, IncompleteError if a file has changed since it was published or the store fails temporarily.
     """
     started = time.monotonic()
     release = documents.from_bytes(read_limited(project.site / RELEASE, documents.LIMIT), Release, RELEASE)
     check_place(project, store)
     claim_store(store, project_owner(project.state))
     wanted = {file.path: file for file in _site(project.site)}
-    hand_out, absent = SharingRule(release), 0
-    withheld = {f"shards/{each.name}.tar": each for each in hand_out.all_withheld()}
+    rule, absent = SharingRule(release), 0
+    withheld = {f"shards/{each.name}.tar": each for each in rule.all_withheld()}
     if with_shards:
-        tars, absent = _tars(project, hand_out)
+        tars, absent = _tars(project, rule)
         wanted |= {file.path: file for file in tars}
     with UploadJournal(journal) as known:
         swept = store.sweep(lambda path: path in wanted or path in known.files)
@@ -81,7 +81,9 @@ def upload(
         missing = [file for file in wanted.values() if not known.has(file.path, file.digest, there.get(file.path))]
         left_out = tuple(each for path, each in withheld.items() if with_shards or path in known.files)
         at_once = [each for path, each in known.files.items() if path in withheld]
-        removed, _ = _remove_unused(store, known, at_once, there, grace=0, now=now)  # first: sending may take days
+        removed, _ = _remove_unused(
+            store, known, at_once, there, grace=0, now=now
+        )  # first, because sending can take days
         _send(store, known, missing, there, progress)
         kept = wanted.keys() | (set() if with_shards else set(filter(_is_tar, known.files)))
         unused = [each for path, each in known.files.items() if path not in kept]
@@ -102,18 +104,18 @@ def upload(
 
 
 def check_place(project: Project, store: Store) -> None:
-    """Raise InputError where another release than one of this project's is in the store, or the store refuses."""
+    """Raise InputError if the store has the release of another project, or refuses access."""
     found = store.stat(RELEASE)
     if found is None:
         return
     data = store.read(RELEASE, 0, found.size, found)[1] if found.size <= documents.LIMIT else b""
     if not is_own_release(project, data):
-        what = "holds a release.json that is none of this project's releases"
-        raise InputError(store.name, what, "name another place with --to, or empty this one")
+        what = "contains a release.json that is not from this project"
+        raise InputError(store.name, what, "choose another place with --to, or empty this one")
 
 
 def _site(site: Path) -> Iterator[_File]:
-    """Yield the files of the site, as its sums list them."""
+    """Yield the files in the sums of the site."""
     sums = _read(site / SUMS).decode()
     for line in sums.splitlines():
         digest, path = line[:64], line[66:]
@@ -124,10 +126,10 @@ def _site(site: Path) -> Iterator[_File]:
             yield _File(name, site / name, len(data), hashlib.sha256(data).hexdigest(), checked=True)
 
 
-def _tars(project: Project, hand_out: SharingRule) -> tuple[list[_File], int]:
-    """Return the tars that lie here, of shards that are neither obsolete nor withheld, and how many do not."""
+def _tars(project: Project, rule: SharingRule) -> tuple[list[_File], int]:
+    """Return the existing tars of shards that are neither obsolete nor withheld, and the number of missing tars."""
     found, absent = [], 0
-    for shard in hand_out.offered():
+    for shard in rule.offered():
         path = project.tar(shard.name)
         if shard.container != "tar" or not path.is_file():
             absent += 1
@@ -140,7 +142,7 @@ def _tars(project: Project, hand_out: SharingRule) -> tuple[list[_File], int]:
 
 
 def _size(path: Path) -> int:
-    """Return a file's bytes."""
+    """Return a file's size in bytes."""
     try:
         return path.stat().st_size
     except OSError as error:
@@ -148,7 +150,7 @@ def _size(path: Path) -> int:
 
 
 def _read(path: Path) -> bytes:
-    """Return a file of the site."""
+    """Read a file of the site."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -156,7 +158,7 @@ def _read(path: Path) -> bytes:
 
 
 def _step(file: _File, there: Mapping[str, StoreStat]) -> int:
-    """Return in which step a file is sent: a later step begins when all of the one before is there."""
+    """Return the number of the step in which a file is sent. A step starts when the one before is complete."""
     if file.path in (RELEASE, RELEASE + MINISIG):
         return 5 if file.path == RELEASE else 4
     if file.path in (SUMS, SUMS + MINISIG):
@@ -169,15 +171,15 @@ def _step(file: _File, there: Mapping[str, StoreStat]) -> int:
 def _send(
     store: Store, known: UploadJournal, missing: list[_File], there: Mapping[str, StoreStat], progress: Progress
 ) -> None:
-    """Send files, step by step; where one fails, or the run is stopped, what is on its way is given up."""
-    given_up, large = Event(), BoundedSemaphore(_LARGE)
+    """Send files, step by step. If one fails or the run is stopped, uploads in progress are cancelled."""
+    cancelled, large = Event(), BoundedSemaphore(_LARGE)
 
     def send(file: _File) -> int:
         if file.size <= SMALL:
             stat = _put(store, file)
         else:
             with large:
-                stat = _stream(store, file, given_up)
+                stat = _stream(store, file, cancelled)
         known.add(UploadedFile(file.path, file.size, file.digest, stat.tag))
         return file.size
 
@@ -185,29 +187,29 @@ def _send(
         return _step(file, there)
 
     progress.begin("Uploading", sum(file.size for file in missing))
-    with ThreadPoolExecutor(_LANES, "send") as pool:
+    with ThreadPoolExecutor(_PARALLEL, "send") as pool:
         for _, files in groupby(sorted(missing, key=lambda file: (step(file), -file.size, file.path)), key=step):
             futures = [pool.submit(send, file) for file in files]
             try:
                 for future in as_completed(futures):
                     progress.advance(future.result())
             except BaseException:
-                given_up.set()
+                cancelled.set()
                 pool.shutdown(cancel_futures=True)
                 raise
     progress.end()
 
 
 def _put(store: Store, file: _File) -> StoreStat:
-    """Send a small file in one request, if it is what was published."""
+    """Send a small file in one request, if it has not changed since it was published."""
     data = _read(file.local)
     if len(data) != file.size or (file.checked and hashlib.sha256(data).hexdigest() != file.digest):
         raise _changed(file)
     return store.put(file.path, data)
 
 
-def _stream(store: Store, file: _File, given_up: Event) -> StoreStat:
-    """Send a large file as it is read; it is not there where it is not what was published, or is given up."""
+def _stream(store: Store, file: _File, cancelled: Event) -> StoreStat:
+    """Send a large file while it is read. If it has changed or is cancelled, nothing is stored."""
     digest, left = hashlib.sha256(), file.size
     try:
         with open(file.local, "rb") as whole, store.writer(file.path, file.size) as writer:
@@ -216,9 +218,9 @@ def _stream(store: Store, file: _File, given_up: Event) -> StoreStat:
                     digest.update(data)
                 writer.write(data)
                 left -= len(data)
-                if given_up.is_set():
+                if cancelled.is_set():
                     raise IncompleteError(
-                        f"{store.name}/{display_text(file.path)}", "was given up", "run the command again"
+                        f"{store.name}/{display_text(file.path)}", "was cancelled", "run the command again"
                     )
             if left or whole.read(1) or (file.checked and digest.hexdigest() != file.digest):
                 raise _changed(file)
@@ -227,18 +229,18 @@ def _stream(store: Store, file: _File, given_up: Event) -> StoreStat:
     stat = store.stat(file.path)
     if stat is None or stat.size != file.size:
         raise IncompleteError(
-            f"{store.name}/{display_text(file.path)}", "is not there as it was written", "run it again"
+            f"{store.name}/{display_text(file.path)}", "was not stored correctly", "run the command again"
         )
     return stat
 
 
 def _changed(file: _File) -> IncompleteError:
-    """Return the error for a file that is not what was published."""
-    return IncompleteError(file.local, "is not what was published", "run packager publish, or verify the tar")
+    """Return the error for a file that has changed since it was published."""
+    return IncompleteError(file.local, "has changed since it was published", "run packager publish, or verify the tar")
 
 
 def _is_tar(path: str) -> bool:
-    """Say whether a path is a tar's, which stays where tars are not brought along."""
+    """Return whether a path is a tar, which stays if tars are not uploaded."""
     return path.startswith("shards/") and path.endswith(".tar")
 
 
@@ -251,7 +253,7 @@ def _remove_unused(
     grace: float,
     now: float,
 ) -> tuple[int, int]:
-    """Delete files of ours that the release has not had for `grace` seconds; return how many, and how many wait."""
+    """Delete our files that were unused for `grace` seconds. Return how many, and how many are kept until later."""
     removed = waiting = 0
     for file in unused:
         since = file.unused or now
@@ -259,7 +261,7 @@ def _remove_unused(
             known.add(UploadedFile(file.path, file.size, file.digest, file.tag, since))
             waiting += 1
             continue
-        if file.path in there and there[file.path].tag == file.tag:  # else it is somebody else's by now
+        if file.path in there and there[file.path].tag == file.tag:  # else another program has replaced it
             store.delete(file.path)
             removed += 1
         known.add(UploadedFile(file.path, gone=True))

@@ -1,7 +1,7 @@
-"""What a publisher knows of the files that it uploaded to a store: a line a change, the last line of a path counts.
+"""The journal of uploads to a store: one line for each change. The last line of a path is valid.
 
-It says which files are ours, so that no other is ever deleted. What is in the store decides all the same: a file
-that is not there as it was left is uploaded again. A line that a kill cut is not read.
+It lists the files that we uploaded, so that no other file is ever deleted. A file that is missing in the store or has
+changed there is uploaded again. An incomplete line is ignored.
 """
 
 import hashlib
@@ -20,9 +20,9 @@ from packager.errors import from_os_error
 
 
 class UploadedFile(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A file as it was uploaded.
+    """An uploaded file.
 
-    digest: what tells its content. tag: the store's. unused: unix seconds since when no release has it, 0: one has.
+    digest: of its content. tag: from the store. unused: Unix seconds since when it is in no release; 0: it is in use.
     """
 
     path: str
@@ -34,15 +34,15 @@ class UploadedFile(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def journal_path(state: Path, address: StoreUrl) -> Path:
-    """Return where the journal of a store lies in the state folder."""
+    """Return the path of a store's journal in the state folder."""
     return state / "uploads" / f"{hashlib.sha256(str(address).encode()).hexdigest()[:16]}.jsonl"
 
 
 class UploadJournal:
-    """The journal of one store, open to be added to. Threads may write to it at once."""
+    """The journal of one store, open for appending by several threads."""
 
     def __init__(self, path: Path) -> None:
-        """Read it, and write it anew with one line a file."""
+        """Read the journal, and rewrite it with one line for each file."""
         self.files: dict[str, UploadedFile] = {}
         self._path, self._lock = path, Lock()
         decoder = msgspec.json.Decoder(UploadedFile)
@@ -60,12 +60,12 @@ class UploadJournal:
         atomic_files.write_bytes(path, b"".join(msgspec.json.encode(each) + b"\n" for each in self.files.values()))
 
     def __enter__(self) -> "UploadJournal":
-        """Open it to be added to."""
+        """Open the journal for appending."""
         self._file = open(self._path, "ab", buffering=0)
         return self
 
     def has(self, path: str, digest: str, found: StoreStat | None) -> bool:
-        """Say whether a file of this content was uploaded, and is in the store as it was left."""
+        """Return whether a file with this content was uploaded and is unchanged in the store."""
         known = self.files.get(path)
         return (
             known is not None
@@ -79,7 +79,7 @@ class UploadJournal:
         )
 
     def add(self, line: UploadedFile) -> None:
-        """Write one line; it need not be durable, since what it lacks is done again."""
+        """Append a line. It need not be durable, because a lost line only repeats an upload."""
         with self._lock:
             self._take(line)
             try:
@@ -88,7 +88,7 @@ class UploadJournal:
                 raise write_error(error, self._path) from error
 
     def _take(self, line: UploadedFile) -> None:
-        """Know what a line says."""
+        """Apply a line."""
         if line.gone:
             self.files.pop(line.path, None)
         else:

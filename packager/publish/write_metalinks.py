@@ -1,4 +1,4 @@
-"""Each shard's Metalink document, written into a site that is being built, from the release and the shard's torrent."""
+"""Writes each shard's Metalink document into the new site."""
 
 import hashlib
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ from packager.model import PublishedFile, Release
 
 
 def write_metalinks(release: Release, built: Path) -> Iterator[PublishedFile]:
-    """Write the document of every offered shard that has one, and yield their facts in the release's order.
+    """Write the Metalink document of every offered shard that can have one, and yield their facts in order.
 
-    built: the site's folder, where the shards' torrents stand already. Nothing is flushed to the disk: `swap` does
-    that. Memory: one torrent and its document. Raises IncompleteError where the system refuses.
+    built: the folder of the new site, which already contains the torrents. Files are not flushed to the disk;
+    `swap_site` does that. Memory: one torrent and its document. Raises IncompleteError if a file cannot be written.
     """
     for shard in SharingRule(release).offered():
         if not has_metalink(release, shard):
@@ -31,7 +31,7 @@ def write_metalinks(release: Release, built: Path) -> Iterator[PublishedFile]:
 
 
 def _pieces(torrent: Path) -> bytes:
-    """Return the `pieces` of a .torrent of ours, which was checked when it was made: 20 bytes each."""
+    """Return the `pieces` of one of our .torrent files, 20 bytes each. It was checked when it was made."""
     top = bencode.decode(torrent.read_bytes(), torrent)
     assert isinstance(top, dict)
     return bencode.get_string(bencode.get_dictionary(top, "info", torrent), "pieces", torrent)

@@ -142,7 +142,7 @@ def test_a_release_without_trackers_says_that_nobody_could_be_asked(tmp_path: Pa
     config.write_text(config.read_text().replace("trackers = []\n", ""))
     ran = project.run(capsys, "release", "--count-seeds")
     assert ran.code == 0
-    assert "no seed counts: the release names no tracker" in ran.err
+    assert "no seed counts: the release has no tracker" in ran.err
     assert {row["stats_scraped_at"] for row in listed(project)} == {None}
 
 

@@ -1,1 +1,1 @@
-"""The pages: variables, filters and templates (jinja2) become HTML, a feed and lists."""
+"""Makes the site's pages, feed and lists from templates (jinja2)."""

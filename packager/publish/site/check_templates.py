@@ -1,7 +1,7 @@
-"""The archivist's own templates, tried on a made-up release before anything is packed.
+"""Checks the archivist's own templates with an example release, before anything is packed.
 
-It has a shard of every kind, a phase of every state, a withdrawal and seed counts, so that a template that names what
-is not there, or is no template, is found by its file and line.
+The example has a shard of every kind, a phase of every state, a withdrawal and seed counts, so that a wrong name or bad
+syntax is found, with its file and line.
 """
 
 from pathlib import Path
@@ -31,7 +31,7 @@ _SIZE = 1 << 30
 
 
 def check_templates(config: Config, templates: Path, *, signed: bool) -> None:
-    """Raise InputError for a template of the folder `templates` that does not render, with its file and line."""
+    """Raise InputError, with file and line, for a template in the folder `templates` that does not render."""
     release = _release(config)
     counts = Counted(counts=SwarmCounts(seeders=1, leechers=2, completed=3), at=_DATE)
     counted = {shard.name: counts for shard in release.shards[1:]}
@@ -41,7 +41,7 @@ def check_templates(config: Config, templates: Path, *, signed: bool) -> None:
 
 
 def _release(config: Config) -> Release:
-    """Return a release of the collection as its pages could show it."""
+    """Return an example release of the collection."""
     shards = (_shard(1, obsolete=True), _shard(2, twin=True), _shard(3))
     return Release(
         format=1,

@@ -1,6 +1,6 @@
-"""The filters that templates get: values to plain text, and the only three ways to a URL. No HTML is made here.
+"""The filters for templates: they make plain text and checked URLs, never HTML.
 
-release_templates/README.md tells each.
+release_templates/README.md describes them.
 """
 
 import datetime as dt
@@ -14,17 +14,17 @@ from packager import paths, units
 from packager.core.releases import release_lists
 from packager.model import ReleasePhase
 
-_JOINERS = "\u200c\u200d"  # Persian, Indic scripts and emoji need them; they move nothing
+_JOINERS = "\u200c\u200d"  # needed by Persian, Indic scripts and emoji; harmless
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
-_PARAGRAPHS, _PARAGRAPH = 20, 3000  # of a description: paragraphs, characters in each
-_STACKED = 4  # accents on one letter: more than any script needs, fewer than reach the line above
+_PARAGRAPHS, _PARAGRAPH = 20, 3000  # limits of a description: paragraphs, characters in each
+_STACKED = 4  # combining marks on one letter; more would reach the line above
 
 
 def one_line(value: object, limit: int = 300) -> str:
-    """Return text from tags or config as one line: controls visible, at most `limit` characters; "" for None."""
+    """Return a text as one line, with visible control characters, at most `limit` characters; "" for None."""
     text = "" if value is None else str(value)
     if not text.isprintable():
         text = "".join(char if char in _JOINERS else paths.display_text(char) for char in _one_line(text, limit))
@@ -34,12 +34,12 @@ def one_line(value: object, limit: int = 300) -> str:
 
 
 def _one_line(text: str, limit: int) -> str:
-    """Return text with each run of white space as one space; what lies far behind the limit is not looked at."""
+    """Return text with single spaces for white space. Text far beyond the limit is ignored."""
     return " ".join(text[: 4 * limit].split()) + ("…" if len(text) > 4 * limit else "")
 
 
 def _unstacked(text: str) -> str:
-    """Return text with at most _STACKED combining marks in a row, so that none is drawn over other lines."""
+    """Return text with at most _STACKED combining marks in a row, so that they do not cover other lines."""
     if not any(map(unicodedata.combining, text)):
         return text
     kept: list[str] = []
@@ -52,13 +52,13 @@ def _unstacked(text: str) -> str:
 
 
 def paragraphs(text: str) -> list[str]:
-    """Return a description's paragraphs, parted by blank lines, each as one line."""
+    """Return a description's paragraphs, which blank lines separate, each as one line."""
     parts = [part for part in re.split(r"\n\s*\n", text.replace("\r\n", "\n").strip()) if part.strip()]
     return [one_line(part, _PARAGRAPH) for part in parts[:_PARAGRAPHS]]
 
 
 def count(number: int) -> str:
-    """Return a number with its thousands parted: "1,234,567"."""
+    """Return a number with thousands separators: "1,234,567"."""
     return f"{number:,}"
 
 
@@ -74,12 +74,12 @@ def moment(date: str) -> str:
 
 
 def known(number: int | None) -> str:
-    """Return a count as `count` does; a dash where it is not known."""
+    """Return a count like `count`; a dash if it is unknown."""
     return "–" if number is None else count(number)
 
 
 def clock(seconds: float | None) -> str:
-    """Return a recording's length: "3:05", "1:02:03"; "" where it is not known."""
+    """Return a recording's length: "3:05", "1:02:03"; "" if it is unknown."""
     if seconds is None or not 0 <= seconds < 1e9:
         return ""
     minutes, rest = divmod(round(seconds), 60)
@@ -93,7 +93,7 @@ def short(digest: str) -> str:
 
 
 def web_url(text: str) -> str:
-    """Return an http or https URL as it is; "" for anything else, which is to be shown as text."""
+    """Return an http or https URL unchanged; "" for anything else, which must be shown as text."""
     try:
         parts = urllib.parse.urlsplit(text)
     except ValueError:
@@ -103,17 +103,17 @@ def web_url(text: str) -> str:
 
 
 def magnet_url(text: str) -> str:
-    """Return a magnet link as it is; "" for anything else."""
+    """Return a magnet link unchanged; "" for anything else."""
     return text if text.startswith("magnet:?") and text.isprintable() else ""
 
 
 def file_url(path: str) -> str:
-    """Return a path of the site as a relative URL; "" for a path that leads elsewhere."""
+    """Return a path of the site as a relative URL; "" for a path outside the site."""
     return urllib.parse.quote(path) if paths.is_safe_path(path) else ""
 
 
 def has_page(phase: ReleasePhase) -> bool:
-    """Return whether a phase has pages: one that has no shards and was never published has nothing to show."""
+    """Return whether a phase has pages: it has shards or was published."""
     return phase.shards > 0 or phase.state == "published"
 
 

@@ -1,6 +1,6 @@
-"""What each page of the site shows: a release cut into pages, one value a page. No file and no HTML here.
+"""The variables of each page of the site, made from a release. No I/O, no HTML.
 
-The fields of each class are the variables that its template gets; release_templates/README.md tells them.
+The fields of each class are the variables of its template; release_templates/README.md describes them.
 """
 
 import html
@@ -20,13 +20,13 @@ from packager.core.releases.withheld_shards import SharingRule
 from packager.model import Release, ReleasePhase, ReleaseShard, ShardName
 from packager.publish.site.filters import has_page
 
-SHARDS_ON_A_PAGE = 200  # a page stays under 200 KB where magnets have half a dozen trackers
+SHARDS_ON_A_PAGE = 200  # keeps a page under 200 KB if magnet links have six trackers
 MEMBERS_ON_A_PAGE = 200
-LINKS_ON_A_PAGE = 48 << 10  # bytes of magnet links to members: the first rows have one, as far as this goes
+LINKS_ON_A_PAGE = 48 << 10  # maximum bytes of all magnet links to members
 CHANGES_ON_A_PAGE = 400
-BAR = 1000  # units of length that the size bar has
-_SHORTEST = 6  # units: so that the smallest phase is still seen
-SERIALS = 10  # earlier releases that the front page links to
+BAR = 1000  # length of the size bar, in units
+_SHORTEST = 6  # units, so that the smallest phase is visible
+SERIALS = 10  # earlier releases with a link on the front page
 
 # The first `count` rows of a shard's members table, with the columns of model.MEMBERS.
 ReadMembers = Callable[[ReleaseShard, int], pa.Table]
@@ -34,7 +34,7 @@ ReadMembers = Callable[[ReleaseShard, int], pa.Table]
 
 @dataclass(frozen=True)
 class Totals:
-    """What is published, and what the plan holds in all. Byte counts are of tars."""
+    """Counts of what is published and planned. Sizes are of tars, in bytes."""
 
     records: int  # rows of the catalogue
     files: int
@@ -47,20 +47,20 @@ class Totals:
 
 @dataclass(frozen=True)
 class PhaseShare:
-    """A phase's part of the size bar: units from its left end, and the share of all bytes in words."""
+    """A phase's part of the size bar: position and length in units, and its share of all bytes as text."""
 
     phase: ReleasePhase
-    tone: int  # from 1 to 6: which of the style sheet's six colours
+    tone: int  # from 1 to 6: a colour of the style sheet
     start: int
     length: int
     percent: str
-    opened: str  # date of its first shard, and of its newest; "" where none is published
+    opened: str  # date of its first shard (`grown`: newest); "" if none is published
     grown: str
 
 
 @dataclass(frozen=True)
 class Page:
-    """What every template gets. `root` leads from the page's folder to the site's root: "" or "../../"."""
+    """The variables of every template. root: relative path from the page's folder to the site: "" or "../../"."""
 
     template: ClassVar[str]
 
@@ -68,11 +68,11 @@ class Page:
     root: str
     release: Release
     totals: Totals
-    signed: bool  # release.json.minisig, SHA256SUMS.minisig and minisign.pub stand at the root
-    counted: Mapping[ShardName, Counted]  # the shards' seed counts, those that are known
-    seeds: SeedSpread | None  # how the shards stand by them; None where nothing is known
-    offered: Collection[ShardName]  # the shards whose links a page may show
-    withheld: Mapping[ShardName, str]  # the shards that are not handed out, and why
+    signed: bool  # the site has release.json.minisig, SHA256SUMS.minisig and minisign.pub
+    counted: Mapping[ShardName, Counted]  # the known seed counts of shards
+    seeds: SeedSpread | None  # summary of the seed counts; None if nothing is known
+    offered: Collection[ShardName]  # the shards that pages may link to
+    withheld: Mapping[ShardName, str]  # the withheld shards, and why
 
 
 @dataclass(frozen=True)
@@ -90,19 +90,19 @@ class IndexPage(Page):
 
 @dataclass(frozen=True)
 class ReleasePage(Page):
-    """What changed in one release: `serial`, this one or one before it. `date`: "" where nothing of it tells."""
+    """The changes in release `serial`, this one or an earlier one. date: "" if it is unknown."""
 
     template: ClassVar[str] = "release.html"
 
     serial: int
     date: str
     changes: ReleaseChanges
-    most: int  # shards that are listed of each kind
+    most: int  # maximum number of listed shards of each kind
 
 
 @dataclass(frozen=True)
 class PhasePage(Page):
-    """One page of a phase's shards; `numbers` maps the number of each of its pages to the page's file name."""
+    """One page of a phase's shards. numbers: the file name of each of the phase's pages, by page number."""
 
     template: ClassVar[str] = "phase.html"
 
@@ -115,10 +115,9 @@ class PhasePage(Page):
 
 @dataclass(frozen=True)
 class ShardPage(Page):
-    """One shard. `before` and `after` are its neighbours in the phase; `members` its first rows.
+    """A shard's page. before, after: the neighbouring shards in the phase. members: the first rows.
 
-    `links` are magnet links that name one member each, of the first of those. `metalink` is the path of its
-    NAME.meta4, "" where it has none.
+    links: a magnet link for each of the first members. metalink: the path of NAME.meta4, or "".
     """
 
     template: ClassVar[str] = "shard.html"
@@ -133,7 +132,7 @@ class ShardPage(Page):
 
 
 class _Shared(TypedDict):
-    """The fields of Page that every page has alike."""
+    """The fields of Page that are the same on every page."""
 
     release: Release
     totals: Totals
@@ -145,7 +144,7 @@ class _Shared(TypedDict):
 
 
 def totals(release: Release) -> Totals:
-    """Return the sums that the pages show."""
+    """Return the totals of a release."""
     published = [phase for phase in release.phases if phase.state == "published"]
     return Totals(
         records=release.catalogue_records,
@@ -161,27 +160,27 @@ def totals(release: Release) -> Totals:
 def shares(
     phases: Sequence[ReleasePhase], dates: Mapping[str, tuple[str, str]] = MappingProxyType({})
 ) -> tuple[PhaseShare, ...]:
-    """Return each phase's part of the size bar. The parts fill BAR units, or a little more where some are tiny.
+    """Return each phase's part of the size bar. The parts fill BAR units, or slightly more if some are tiny.
 
-    dates: by phase, of its first shard and of its newest.
+    dates: by phase, the dates of its first and newest shard.
     """
-    whole = sum(phase.size for phase in phases)
+    total = sum(phase.size for phase in phases)
     made: list[PhaseShare] = []
     start = 0
     for order, phase in enumerate(phases):
-        length = max(_SHORTEST, round(BAR * phase.size / whole)) if phase.size else 0
+        length = max(_SHORTEST, round(BAR * phase.size / total)) if phase.size else 0
         opened, grown = dates.get(phase.name, ("", ""))
-        made.append(PhaseShare(phase, order % 6 + 1, start, length, _percent(phase.size, whole), opened, grown))
+        made.append(PhaseShare(phase, order % 6 + 1, start, length, _percent(phase.size, total), opened, grown))
         start += length
     return tuple(made)
 
 
-def _percent(size: int, whole: int) -> str:
-    """Return a share in words: "0 %", "under 0.1 %", "12.5 %"."""
+def _percent(size: int, total: int) -> str:
+    """Return a share as text: "0 %", "under 0.1 %", "12.5 %"."""
     if not size:
         return "0 %"
-    tenths = 1000 * size // whole
-    return "under 0.1 %" if not tenths else "100 %" if size == whole else f"{tenths // 10}.{tenths % 10} %"
+    tenths = 1000 * size // total
+    return "under 0.1 %" if not tenths else "100 %" if size == total else f"{tenths // 10}.{tenths % 10} %"
 
 
 def count_pages(release: Release) -> int:
@@ -203,10 +202,10 @@ def pages(
     metalinks: Collection[str] = (),
     counted: Mapping[ShardName, Counted] = MappingProxyType({}),
 ) -> Iterator[Page]:
-    """Yield the pages one after another: the front page, then each phase's and its shards'.
+    """Yield the pages: the front page, the release pages, then each phase's pages and its shards' pages.
 
-    signed: whether the site has signatures. metalinks: the paths of those that it has. counted: the seed
-    counts that are known. Memory: the release and one page; members are read when their shard's turn comes.
+    signed: whether the site has signatures. metalinks: the paths of its Metalink files. counted: the known seed counts.
+    Memory: the release and one page; members are read one shard at a time.
     """
     listed = _shards_by_phase(release)
     hand_out = SharingRule(release)
@@ -247,18 +246,18 @@ def _shards_by_phase(release: Release) -> dict[str, list[ReleaseShard]]:
 
 
 def _has_v1(shards: Sequence[ReleaseShard], offered: Collection[ShardName]) -> bool:
-    """Say whether any offered shard has an extra v1-only torrent."""
+    """Return whether any offered shard has an extra v1-only torrent."""
     return any(shard.twin_magnet is not None for shard in shards if shard.name in offered)
 
 
 def _numbers(shards: int) -> dict[int, str]:
-    """Return the number and file name of each page that so many shards take; one page for none."""
+    """Return the number and file name of each page for `shards` shards; at least one page."""
     count = max(1, -(-shards // SHARDS_ON_A_PAGE))
     return {number: "index.html" if number == 1 else f"page-{number}.html" for number in range(1, count + 1)}
 
 
 def _release_pages(shared: _Shared) -> Iterator[ReleasePage]:
-    """Yield the page of what changed in each release, the first one's first."""
+    """Yield the page of each release, the first release first."""
     release = shared["release"]
     for serial in range(1, release.serial + 1):
         found = changes_in(release, serial)
@@ -318,7 +317,7 @@ def _shard_pages(
 
 
 def _member_links(shard: ReleaseShard, members: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a magnet link for each of the first members, as many as the page has room for."""
+    """Return a magnet link for each of the first members, at most LINKS_ON_A_PAGE bytes."""
     links: list[str] = []
     room = LINKS_ON_A_PAGE
     for row in members:

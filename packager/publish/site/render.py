@@ -1,7 +1,7 @@
-"""The site: pages from templates, and the lists beside them. The one door to jinja2.
+"""Renders the site's pages from templates, and writes its lists. This is the only module that imports jinja2.
 
-All that is inserted is escaped; templates run in a sandbox and an unknown variable is an error.
-The archivist's own templates stand before ours, file by file. No page depends on the clock.
+All inserted text is escaped, templates run in a sandbox, and an unknown variable is an error. A template of the
+archivist replaces ours with the same file name. No page depends on the clock.
 """
 
 import difflib
@@ -29,7 +29,7 @@ from packager.publish.site.filters import FILTERS
 from packager.publish.site.pages import Page, ReadMembers, count_pages, pages
 
 STYLE = "style.css"
-# What a wrong template can raise while it runs, beside jinja2's own errors.
+# Errors of a bad template while it runs, besides jinja2's own errors.
 _TEMPLATE_FAULTS = (TemplateError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
@@ -44,14 +44,13 @@ def render_site(
     templates: Path | None = None,
     progress: Progress = SILENT,
 ) -> list[PublishedFile]:
-    """Write the pages and lists of a release into the folder `site` and return what was written, in that order.
+    """Write the pages and lists of a release into a folder, and return the written files in this order.
 
-    site: a folder that no reader sees yet. signed: whether the caller puts release.json.minisig,
-    SHA256SUMS.minisig and minisign.pub there. metalinks: the paths of those that it puts there. counted: the
-    seed counts that are known. templates: the archivist's own, or None. Nothing is flushed to the disk: `swap`
-    does that for all files together. Memory: the release and one page.
-    Raises InputError for a wrong template, with its file and line; IncompleteError where the system
-    refuses a write.
+    site: the folder of the new site. signed: whether the caller adds release.json.minisig, SHA256SUMS.minisig and
+    minisign.pub. metalinks: paths of the Metalink files that it adds. counted: the known seed counts. templates: the
+    archivist's own, or None. Files are not flushed to the disk; `swap_site` does that for all together.
+    Memory: the release and one page.
+    Raises InputError for a bad template, with its file and line; IncompleteError if a file cannot be written.
     """
     folders = _template_folders(templates)
     environment = _own_environment() if templates is None else _environment(folders)
@@ -75,14 +74,14 @@ def check_pages(
     counted: Mapping[ShardName, Counted],
     metalinks: Collection[str],
 ) -> None:
-    """Render every page of a release and write none. The arguments, and what is raised: as for `render`."""
+    """Render every page of a release without writing. Arguments and errors: see `render_site`."""
     environment = _environment(_template_folders(templates))
     for page in pages(release, read_members, signed=signed, metalinks=metalinks, counted=counted):
         _rendered(environment, page, templates)
 
 
 def _lists(release: Release, counted: Mapping[ShardName, Counted]) -> Iterator[tuple[str, bytes]]:
-    """Yield the path and bytes of each list; a phase that is not published has none."""
+    """Yield the path and bytes of each list. An unpublished phase has no list."""
     yield "magnets.txt", release_lists.magnets(release).encode()
     yield "torrents.json", release_lists.torrents_json(release, counted)
     yield "feed.xml", release_lists.feed(release)
@@ -110,28 +109,28 @@ def _write(site: Path, path: str, data: bytes) -> PublishedFile:
 
 
 def default_templates() -> Path:
-    """Return the folder of our own templates: in the installed package, or beside it in a checkout."""
+    """Return the folder of our own templates, in the installed package or in a checkout."""
     inside = Path(str(files("packager"))) / "release_templates"
     return inside if inside.is_dir() else inside.parent.parent / "release_templates"
 
 
 def _template_folders(templates: Path | None) -> list[Path]:
-    """Return the folders that templates are looked for in, the archivist's first."""
+    """Return the folders with templates, the archivist's first."""
     if templates is None:
         return [default_templates()]
     if not templates.is_dir():
-        raise InputError(templates, "there is no such folder of templates", "fix [release] templates")
+        raise InputError(templates, "there is no such folder of templates", "correct [release] templates")
     return [templates, default_templates()]
 
 
-@cache  # compiling our templates takes longer than rendering a small site
+@cache  # compiling templates is slower than rendering a small site
 def _own_environment() -> ImmutableSandboxedEnvironment:
-    """Return the sandbox of our own templates; another's may come and go between two calls."""
+    """Return the sandbox for our own templates, which do not change between calls."""
     return _environment([default_templates()])
 
 
 def _environment(folders: list[Path]) -> ImmutableSandboxedEnvironment:
-    """Return the sandbox that templates run in."""
+    """Return the sandbox for templates."""
     environment = ImmutableSandboxedEnvironment(
         autoescape=True,
         undefined=StrictUndefined,
@@ -145,7 +144,7 @@ def _environment(folders: list[Path]) -> ImmutableSandboxedEnvironment:
 
 
 def _style(folders: list[Path]) -> bytes:
-    """Return the style sheet, copied as it is."""
+    """Return the style sheet, which is copied unchanged."""
     path = next(folder / STYLE for folder in folders if (folder / STYLE).is_file())
     try:
         return path.read_bytes()
@@ -154,7 +153,7 @@ def _style(folders: list[Path]) -> bytes:
 
 
 def _rendered(environment: ImmutableSandboxedEnvironment, page: Page, own: Path | None) -> bytes:
-    """Return a page's HTML. A fault in templates that are all our own is a bug and keeps its traceback."""
+    """Return a page's HTML. An error in our own templates is a bug, and keeps its traceback."""
     variables = {field.name: getattr(page, field.name) for field in fields(page)}
     try:
         return environment.get_template(page.template).render(variables).encode()
@@ -167,20 +166,18 @@ def _rendered(environment: ImmutableSandboxedEnvironment, page: Page, own: Path 
 
 
 def _template_error(error: Exception, own: Path, known: Iterable[str]) -> InputError:
-    """Return the sentence for a fault of a template: its file and line, and the nearest right name."""
+    """Return an InputError with the template's file and line, and the most similar known name."""
     if isinstance(error, TemplateNotFound):
         return InputError(_where(error, own), f'there is no template "{error}"', "fix the name or add the file")
     missing = re.search(r"'(\w+)' is undefined|No filter named '(\w+)'", str(error))
     word = (missing[1] or missing[2]) if missing else ""
     near = difflib.get_close_matches(word, [*known, *FILTERS], 1)
-    fix = (
-        f'did you mean "{near[0]}"?' if near else "the variables and filters are told in README.md beside our templates"
-    )
+    fix = f'did you mean "{near[0]}"?' if near else "README.md beside our templates describes the variables and filters"
     return InputError(_where(error, own), paths.display_text(str(error) or type(error).__name__), fix)
 
 
 def _where(error: Exception, own: Path) -> str:
-    """Return FILE:LINE of the innermost template that an error arose in; jinja2 puts templates in the traceback."""
+    """Return FILE:LINE of the innermost template in an error's traceback."""
     if isinstance(error, TemplateSyntaxError):
         return f"{error.filename or own}:{error.lineno}"
     if isinstance(error, UnicodeDecodeError):

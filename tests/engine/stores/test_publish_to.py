@@ -147,7 +147,7 @@ def test_a_release_of_another_project_is_not_overwritten(project: Project, bucke
     bucket.put("site/release.json", b"{}")
     ran = project.run(capsys, "publish", "--to", TARGET.format(bucket.name))
     assert ran.code == 2
-    assert "holds a release.json that is none of this project's releases" in ran.err
+    assert "contains a release.json that is not from this project" in ran.err
     assert bucket.listed() == ["site/release.json"]
 
 

@@ -105,6 +105,7 @@ def test_a_kept_torrent_that_is_gone_is_named(project: Project, capsys: Capture)
     (project.source / "new.txt").write_bytes(b"new")
     ran = project.run(capsys, "release")
     assert ran.code == 2
-    assert "an obsolete shard keeps it; bring it back from the site: torrents/tones-rest-00001.torrent" in as_sentence(
-        ran.err
+    assert (
+        "an obsolete shard must keep its .torrent; copy it back from the site: torrents/tones-rest-00001.torrent"
+        in as_sentence(ran.err)
     )
