@@ -56,7 +56,7 @@ def figures(size: int) -> dict[str, str]:
         "piece length (hybrid)": format_size(piece),
         "one .torrent": format_size(torrent),
         "all .torrents": format_size(torrent * shards),
-        "all .meta4, where web seeds or a base_url are told": format_size(len(meta4) * shards),
+        "all .meta4, if there are web seeds or a `release.url`": format_size(len(meta4) * shards),
         "release.json": format_size(entry * shards),
         "magnets.txt": format_size((len(listed.magnet) + 1) * shards),
         "tar headers and padding": format_size((BLOCK + BLOCK // 2) * RECORDS),
@@ -68,9 +68,9 @@ def test_what_grows_with_what_is_computed() -> None:
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in DESIGN.read_text(encoding="utf-8").split("\n")
     ]
-    told = {row[0]: (row[2], row[3]) for row in rows if len(row) == 4}
+    shown = {row[0]: (row[2], row[3]) for row in rows if len(row) == 4}
     small, large = figures(64 * GIB), figures(100 * GIB)
-    assert {key: told.get(key) for key in small} == {key: (small[key], large[key]) for key in small}
+    assert {key: shown.get(key) for key in small} == {key: (small[key], large[key]) for key in small}
 
 
 def test_a_release_of_that_size_is_one_that_is_read() -> None:
