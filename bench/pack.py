@@ -121,7 +121,7 @@ def contest(data: Path, dataset: DataSet) -> Measured:
 
 
 def judged(measured: Measured, found: dict[str, float]) -> str:
-    """Return what a set's medians come to, as a list of Markdown."""
+    """Return ratios of the medians of one data set, as a Markdown list."""
     ours, release, typical, *others = measured.contenders
     size = measured.dataset.size
     limit = min(found[limits.ALL_CORES], found[limits.WRITE])
@@ -130,18 +130,18 @@ def judged(measured: Measured, found: dict[str, float]) -> str:
     lines = [
         f"- {typical.median / ours.median:.1f} times as fast as the typical pipeline"
         + "".join(f", {each.median / ours.median:.1f} times the expert's" for each in others if "expert" in each.name)
-        + f"; the whole release {typical.median / release.median:.1f} times the typical.",
-        f"- {size / packing / limit:.2f} of the smaller of the hash limit and the disk limit while it packs "
+        + f"; the complete release {typical.median / release.median:.1f} times the typical.",
+        f"- {size / packing / limit:.2f} of the limit of this machine (hashing or disk, the slower one) while it packs "
         f"({packing:.2f} s), {size / ours.median / limit:.2f} from start to end of the command.",
         f"- Cores busy: {ours.cores:.2f}. Bytes read: {ours.read[0] / size:.3f} of the set. "
-        f"Most memory that one process had for itself: {ours.own_mib:.0f} MiB.",
+        f"Private memory of one process: at most {ours.own_mib:.0f} MiB.",
     ]
     if size < measured.dataset.files << 18:
         files, seconds = limits.floor(measured.dataset.folder)
         least = seconds / limits.CORES
         lines.append(
-            f"- To open, read and close the {files:,} files takes one core {seconds / files * 1e6:.0f} us each; with "
-            f"their hashes all cores need {least + size / found[limits.ALL_CORES]:.2f} s at the least. "
+            f"- To open, read and close the {files:,} files takes one core {seconds / files * 1e6:.0f} µs each; with "
+            f"their hashes all cores need {least + size / found[limits.ALL_CORES]:.2f} s or more. "
             f"Packing took {packing / (least + size / found[limits.ALL_CORES]):.1f} times that."
         )
     return "\n".join(lines) + "\n"
@@ -169,9 +169,9 @@ def _write(parts: list[str], plot: str) -> None:
     RESULTS.mkdir(exist_ok=True)
     head = (
         "<!-- Made by `make bench WHAT=pack`: do not edit. -->\n# Pack\n\n"
-        f"Measured on {machine()}, page cache warm; {ROUNDS} rounds in turn after one that warms up. `own MiB` is the "
-        "most memory that one process had for itself, `peak MiB` with what it shares; `read GB` and `written GB` are "
-        "what system calls moved.\n\n![Seconds of each way to pack](pack.svg)\n"
+        f"Measured on {machine()}, with a warm page cache. The programs took turns for {ROUNDS} rounds, after one round "
+        "to warm up. `own MiB` is the private memory of the largest process, `peak MiB` includes shared memory. `read GB` "
+        "and `written GB` count the bytes of system calls.\n\n![Seconds of each way to pack](pack.svg)\n"
     )
     (RESULTS / "pack.md").write_text("\n".join([head, *parts]), encoding="utf-8")
     (RESULTS / "pack.svg").write_text(plot, encoding="utf-8")

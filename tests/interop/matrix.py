@@ -40,16 +40,17 @@ KINDS = {  # each with the options of its release; twins are of the release befo
 WAYS = (".torrent", "magnet", "serve", "nginx")
 SECONDS = 45.0  # that a client gets; those that manage it need five to twenty-five
 NAME = "tones-all-00001"
-HEAD = """# Which client takes what
+HEAD = """# Which client supports which torrent
 
-Tried with the programs of Debian 12 on loopback: one shard, and one seed that connects to the client, or the web seed
-alone. "yes": every byte of the shard came. `packager inspect` says it of one torrent or link. `make clients` tries it
-again.
+Tried with the programs of Debian 12 on the loopback address, with one shard and one source: a seed that connects to the
+client, or a web seed. "yes" means that the client fetched every byte. `packager inspect` shows this for one torrent or
+link. `make clients` runs the tests again.
 
-- **hybrid**: a tar with `format = "hybrid"`; **v1 twin**: its `NAME.v1.torrent` (`also_v1 = true`); **v1** and **v2**:
-  tars with that version alone; **folder**: a hybrid with `container = "folder"`; **folder's v1 twin**.
-- **.torrent** and **magnet**: from a peer alone; **serve** and **nginx**: by the .torrent, from that web seed alone
-  ([nginx's lines](../how-to/serve.md)).
+- **hybrid**: a tar with `format = "hybrid"`. **v1 twin**: its `NAME.v1.torrent` (`also_v1 = true`). **v1** and **v2**:
+  a tar with only that version. **folder**: a hybrid with `container = "folder"`. **folder's v1 twin**: its
+  `NAME.v1.torrent`.
+- **.torrent** and **magnet**: only from a peer. **serve** and **nginx**: with the .torrent, only from that web seed
+  ([settings for nginx](../how-to/serve.md)).
 
 """
 
