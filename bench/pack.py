@@ -169,9 +169,9 @@ def _write(parts: list[str], plot: str) -> None:
     RESULTS.mkdir(exist_ok=True)
     head = (
         "<!-- Made by `make bench WHAT=pack`: do not edit. -->\n# Pack\n\n"
-        f"Measured on {machine()}, with a warm page cache. The programs took turns for {ROUNDS} rounds, after one round "
-        "to warm up. `own MiB` is the private memory of the largest process, `peak MiB` includes shared memory. `read GB` "
-        "and `written GB` count the bytes of system calls.\n\n![Seconds of each way to pack](pack.svg)\n"
+        f"Measured on {machine()}, with a warm page cache. The programs took turns for {ROUNDS} rounds, after one "
+        "round to warm up. `own MiB` is the private memory of the largest process, `peak MiB` includes shared memory. "
+        "`read GB` and `written GB` count the bytes of system calls.\n\n![Seconds of each way to pack](pack.svg)\n"
     )
     (RESULTS / "pack.md").write_text("\n".join([head, *parts]), encoding="utf-8")
     (RESULTS / "pack.svg").write_text(plot, encoding="utf-8")
