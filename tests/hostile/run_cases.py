@@ -32,7 +32,7 @@ def open_documents(arguments: Sequence[str]) -> int:
     try:
         published_shard.open_published_shard(published_shard.shard_files(Path(arguments[0])))
     except PackagerError as error:
-        output.show_error(error, json=False)
+        output.show_error(error)
         return error.exit_code
     return 0
 

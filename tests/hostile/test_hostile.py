@@ -17,6 +17,8 @@ import hostile_large
 import make_cases
 import pytest
 
+from tests.helpers.error_lines import as_sentence
+
 HERE = Path(__file__).parent
 CASES: dict[str, dict[str, tuple[int, str]]] = tomllib.loads((HERE / "cases.toml").read_text(encoding="utf-8"))
 GROWTH_MIB, CPU_SECONDS = 300, 10  # what takes longer than it may grows with the square of the size, to minutes
@@ -138,7 +140,8 @@ def run(command_lines: list[list[str]]) -> list[dict[str, Any]]:
 
 def faults(result: dict[str, Any], code: int, sentence: str) -> list[str]:
     """What is not as it should be."""
-    said = result["out"] + result["err"]
+    errors = as_sentence(result["err"])
+    said = result["out"] + errors
     found = []
     if result["code"] != code:
         found.append(f"exit code {result['code']}, not {code}: {said[-300:]}")
@@ -146,7 +149,7 @@ def faults(result: dict[str, Any], code: int, sentence: str) -> list[str]:
         found.append(f"does not say {sentence!r}: {said[-300:]}")
     if "Traceback" in said:
         found.append(f"a traceback: {said[-1000:]}")
-    if code == 2 and (result["out"] or result["err"].count("\n") != 1):
+    if code == 2 and (result["out"] or errors.count("\n") != 1):
         found.append(f"not one sentence on stderr alone: {said!r}")
     if result["growth_mib"] > GROWTH_MIB or result["cpu_seconds"] > CPU_SECONDS:
         found.append(f"took {result['growth_mib']:.0f} MiB and {result['cpu_seconds']:.1f} s")

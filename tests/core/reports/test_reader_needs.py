@@ -43,15 +43,15 @@ def test_white_space_is_no_licence() -> None:
 
 def test_release_and_publish_say_so_before_their_last_line(tmp_path: Path, capsys: Capture) -> None:
     project = make_project(tmp_path / "project", files=1)
-    for command in ("release", "publish"):
+    for command, last in (("release", "Published release 1: "), ("publish", "Release 1 is published; ")):
         lines = project.run(capsys, command).out.splitlines()
         at = lines.index("Readers of this release will miss:")
-        assert lines[at + 1 : -2] == [
+        assert lines[at + 1 : at + 4] == [
             "  web seeds  no download without a seeder        torrents.web_seeds",
             "  signature  no proof that the release is yours  release.secret_key",
             "  contact    no way to reach you                 collection.contact",
         ]
-        assert lines[-2].startswith("release 1 of")
+        assert lines[at + 4].startswith(last)
     document = json.loads(project.run(capsys, "release", "--json").out)
     assert [each["key"] for each in document["publish"]["missing"]] == [*NEEDS[1:3], NEEDS[4]]
 

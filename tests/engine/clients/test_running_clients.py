@@ -133,7 +133,7 @@ def test_a_client_that_cannot_use_a_hybrid_is_handed_none(
         assert client.add(handover)
         until(lambda: client.held().keys() == infohashes(handover), client.held)
         return
-    with pytest.raises(InputError, match=r"cannot use a hybrid torrent.*torrent\.also_v1 = true"):
+    with pytest.raises(InputError, match=r"cannot use a hybrid torrent.*torrents\.also_v1 = true"):
         client.add(handover)
     assert client.held() == {}
 
