@@ -213,7 +213,7 @@ def test_another_name_or_content_of_what_is_published_is_refused(project: Projec
     text = config.read_text()
     config.write_text(text.replace('name = "tones"', 'name = "noises"'))
     ran = project.run(capsys, "plan")
-    assert (ran.code, "is not the collection that is published here" in ran.err) == (2, True)
+    assert (ran.code, "is not the published collection" in ran.err) == (2, True)
     config.write_text(text.replace('content = "catalogue"', ""))
     ran = project.run(capsys, "plan")
     assert (ran.code, 'the phase is published with "catalogue"' in ran.err) == (2, True)
@@ -315,7 +315,7 @@ def test_an_embargo_keeps_a_phase_closed_and_the_site_says_until_when(tmp_path: 
     assert states["audio"] == ("next", "2999-05-01T00:00:00Z")
     assert states["rest"] == ("published", None)
     site = project.root / "site"
-    assert "closed until" in (site / "index.html").read_text()
+    assert "under embargo until" in (site / "index.html").read_text()
     assert not list(site.rglob("*audio-0*"))
     assert "closed until 2999-05-01" in project.run(capsys, "status").out
     ran = project.run(capsys, "publish", "--phase", "audio")
@@ -353,10 +353,10 @@ def test_a_site_that_is_not_whole_makes_no_state(project: Project, capsys: Captu
     whole = table.read_bytes()
     table.write_bytes(whole[:-1])
     ran = project.run(capsys, "release")
-    assert (ran.code, "release.json says; bring back the site" in as_sentence(ran.err)) == (1, True)
+    assert (ran.code, "release.json says; restore the published site" in as_sentence(ran.err)) == (1, True)
     table.unlink()
     ran = project.run(capsys, "release")
-    assert (ran.code, "not found; bring back the site" in as_sentence(ran.err)) == (1, True)
+    assert (ran.code, "not found; restore the published site" in as_sentence(ran.err)) == (1, True)
     table.write_bytes(whole)
     assert release(project, capsys)["serial"] == 1
 

@@ -86,7 +86,7 @@ def test_counts_go_into_the_list_and_pages_and_the_release_stays(tmp_path: Path,
             assert (row["seeders"], row["leechers"], row["completed"]) == (12345, 3, 7)
             assert str(row["stats_scraped_at"]).endswith("Z")
         index = (tmp_path / "site" / "index.html").read_text()
-        assert "0 of 3 shards have none, half of them have 12,345 or fewer" in index
+        assert "0 of 3 shards have none, and half of the shards have 12,345 or fewer" in index
         assert "12,345" in (tmp_path / "site" / "phases" / "rest" / "index.html").read_text()
         for shard in released(project).shards:
             assert "12,345" in (tmp_path / "site" / "shards" / shard.name / "index.html").read_text()
@@ -225,7 +225,7 @@ def test_an_unknown_count_is_a_dash_and_the_time_is_shown(tmp_path: Path) -> Non
     assert "Seeders" not in texts[2]
     index = (tmp_path / "index.html").read_text()
     assert "1 of 3 shards have none" in index
-    assert "1 could not be counted" in index
+    assert "1 shard has no count" in index
 
 
 def test_the_list_holds_the_counts_of_each_shard_and_null_where_they_are_not_known() -> None:

@@ -119,7 +119,7 @@ def test_a_page_of_many_members_shows_the_first_of_them(tmp_path: Path) -> None:
     build(tmp_path, make_release(), [dict[str, object](row)] * 250)
     page = tmp_path / "shards" / "audio-0001" / "index.html"
     assert page.stat().st_size < 200_000
-    assert "The first 200 of 1,234." in page.read_text()
+    assert "This page lists the first 200 of 1,234 members." in page.read_text()
     assert page.read_text().count(".flac</bdi>") == 200
 
 
