@@ -1,1 +1,1 @@
-"""From the catalogue to whole shards: the plan, the one pass over the sources, the shard's documents."""
+"""Makes complete shards from the catalogue: plans them, reads the source files once, and writes tars and documents."""

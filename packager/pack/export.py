@@ -1,7 +1,7 @@
-"""Write the tars of shards that were packed without one, each byte compared with what was packed.
+"""`export`: writes the tars of shards that were packed without one, and verifies them.
 
-The sources are read once, in order; a tar gets its name when every hash of it is the one that its torrents
-hold. A run that was killed leaves what a killed pack leaves, and is simply run again.
+The source files are read once, in order. A tar gets its final name only if all its hashes match its torrents. If a run
+was killed, run it again.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ _NAMED = 20  # changed members named in one error
 
 
 def chosen(every: Sequence[ShardTask], names: Sequence[str]) -> list[ShardTask]:
-    """Return the tasks of the shards with these names, or their tars'. Raises InputError for one of no shard."""
+    """Return the tasks of the named shards or tars. Raises InputError for an unknown name."""
     by_name = {str(task.shard.name): task for task in every}
     found = {}
     for written in names:
@@ -47,8 +47,8 @@ def chosen(every: Sequence[ShardTask], names: Sequence[str]) -> list[ShardTask]:
         if name not in by_name:
             close = nearest(name, by_name)
             fix = f'did you mean "{close}"?' if close else "see: packager status"
-            raise InputError(display_text(written), "is no shard of the plan", fix)
-        found[name] = replace(by_name[name], without_tar=False)  # its tar is written, published or not
+            raise InputError(display_text(written), "is not a shard of the plan", fix)
+        found[name] = replace(by_name[name], without_tar=False)  # write its tar, published or not
     return list(found.values())
 
 
@@ -60,18 +60,17 @@ def export(
     cluster: WorkerPool | None = None,
     progress: Progress = SILENT,
 ) -> ExportReport:
-    """Write the tars of these shards that have none; those with one of the right size, and folders, are left alone.
+    """Write the missing tars of shards, and return the report. Tars of the right size, and folders, are not touched.
 
-    A tar that this project wrote and that has no stamp is written again: the run was killed before it wrote the stamp.
-
-    dry_run: only count them. cluster: whose workers write them; None: processes of this machine. A shard that fails (a
-    source changed, the disk is full) leaves nothing of itself and does not stop the others; the report names each.
-    Raises InputError where one is not packed as the plan says.
+    A tar of this project without a stamp is written again, because the run was killed before it wrote the stamp.
+    dry_run: only count. cluster: its workers write the tars; None: use processes of this machine. If a shard fails (a
+    source file changed, the disk is full), its partial tar is removed, the others continue, and the report lists it.
+    Raises InputError for a shard that is not packed as planned.
     """
     states = [(task, shard_status(task)) for task in wanted]
     for task, found in states:
         if not found.content:
-            raise InputError(task.shard.name, "is not packed as the plan has it now", "run: packager pack")
+            raise InputError(task.shard.name, "is not packed as planned", "run: packager pack")
     missing = [
         task
         for task, found in states
@@ -98,7 +97,7 @@ def export(
     progress.begin("Exporting", sum(task.shard.size for task in missing))
     written = size = 0
     results = _results(missing, cores, cluster=cluster, progress=progress)
-    with closing(results):  # what is still out is stopped before anything else ends
+    with closing(results):  # stops the running tasks first
         for task, result in results:
             if isinstance(result, int):
                 written, size = written + 1, size + result
@@ -121,7 +120,7 @@ def export(
 def _results(
     missing: Sequence[ShardTask], cores: WorkerPlan, *, cluster: WorkerPool | None, progress: Progress
 ) -> Generator[tuple[ShardTask, int | PackagerError], None, None]:
-    """Write tars, largest first, and yield each task with its tar's bytes or its error."""
+    """Write tars, largest first, and yield each task with its tar's size in bytes or its error."""
     largest_first = sorted(missing, key=lambda task: -task.shard.size)
     here, there = pack_on_cluster.split_tasks(largest_first, cluster)
     if cluster and there:
@@ -131,10 +130,10 @@ def _results(
 
 
 def write_tar(task: ShardTask, advance: Advance) -> int:
-    """Write a packed shard's tar, durably, and return its bytes.
+    """Write a packed shard's tar durably, and return its size in bytes.
 
-    Raises IncompleteError naming every member that changed since the scan, or where what was read is not
-    what was packed, or the tar cannot be written; then nothing of it is left.
+    Raises IncompleteError if members have changed since the scan or since packing, or the tar cannot be written. The
+    partial tar is removed then.
     """
     packed = _packed(task)
 
@@ -147,7 +146,7 @@ def write_tar(task: ShardTask, advance: Advance) -> int:
 
 
 def _write(task: ShardTask, advance: Advance, compare: Callable[[bytes, Digests], None]) -> None:
-    """Write a shard's tar; `compare` looks at what its members and its bytes were before it gets its name."""
+    """Write a shard's tar. compare: checks the digests of members and tar before the tar gets its name."""
     shard = task.shard
     layout, files = planned_layout(task)
     hashes = hashes_of(shard, msgspec.structs.replace(task.content, sha256=False), layout, task.threads)
@@ -165,7 +164,7 @@ def _write(task: ShardTask, advance: Advance, compare: Callable[[bytes, Digests]
 
 @dataclass(frozen=True)
 class SentTarTask:
-    """What travels: the task, and the SHA-256 over the digests that its tar must have."""
+    """What is sent to a worker: the task, and the SHA-256 over the expected digests of its tar."""
 
     load: SentTask
     expected: bytes
@@ -173,9 +172,9 @@ class SentTarTask:
 
 @dataclass(frozen=True)
 class WrittenTar:
-    """What a worker read: its members' SHA-256, joined, and its digests; and the folder where the tar lies.
+    """What a worker returns: the members' SHA-256, joined, the tar's digests, and the folder with the tar.
 
-    Where the digests are others than expected, there is no tar. folder: None: it lies in a store.
+    If the digests are not the expected ones, there is no tar. folder: None if the tar is in a store.
     """
 
     found: bytes
@@ -183,12 +182,12 @@ class WrittenTar:
     folder: Path | None
 
 
-class _OtherBytes(Exception):  # noqa: N818 (never reaches a user: it keeps a tar from being finished)
-    """What was read is not what was packed."""
+class _OtherBytes(Exception):  # noqa: N818 (users never see it)
+    """The source files have changed since packing, so the tar must not be finished."""
 
 
 def writing(folder: Path | None) -> Job[ShardTask, SentTarTask, WrittenTar, int]:
-    """Return how tars are written elsewhere. folder: that workers write to; None: they write to a store."""
+    """Return the job for writing tars on a cluster. folder: workers write there; None: they write to a store."""
     return Job(
         prepare=lambda task: SentTarTask(pack_on_cluster.load(task, folder), _digest(_packed(task))),
         run=write_there,
@@ -198,7 +197,7 @@ def writing(folder: Path | None) -> Job[ShardTask, SentTarTask, WrittenTar, int]
 
 
 def write_there(given: SentTarTask, advance: Advance) -> WrittenTar:
-    """Write a tar on a worker, if it is what was packed. Raises IncompleteError where it cannot be read or written."""
+    """Write a tar on a worker, if it is as packed. Raises IncompleteError if a file cannot be read or written."""
     read: list[tuple[bytes, Digests]] = []
 
     def compare(found: bytes, digests: Digests) -> None:
@@ -212,7 +211,7 @@ def write_there(given: SentTarTask, advance: Advance) -> WrittenTar:
 
 
 def take_written(task: ShardTask, written: WrittenTar) -> int:
-    """Give a tar that was written elsewhere its name. Raises IncompleteError where it was not what was packed."""
+    """Move a worker's tar to its final name. Raises IncompleteError if its digests are wrong."""
     if written.digests != _packed(task):
         raise _other_bytes(task, written.found)
     if written.folder:
@@ -221,20 +220,22 @@ def take_written(task: ShardTask, written: WrittenTar) -> int:
 
 
 def _packed(task: ShardTask) -> Digests:
-    """Return the digests of a shard as it was packed."""
+    """Return the digests of a packed shard."""
     return write_documents.read_digests(task.folder, task.shard)
 
 
 def _digest(digests: Digests) -> bytes:
-    """Return the SHA-256 over a tar's digests, whose lengths its size tells."""
+    """Return the SHA-256 over a tar's digests. Their lengths follow from its size."""
     return hashlib.sha256(digests.pieces + digests.layer + (digests.pieces_root or b"")).digest()
 
 
 def _other_bytes(task: ShardTask, found: bytes) -> IncompleteError:
-    """Return the error that names the members whose bytes changed, though their sizes and times did not."""
+    """Return the error that names the members with changed bytes but unchanged sizes and times."""
     table = parquet.read_rows(task.folder / f"{task.shard.name}.members.parquet", 0, task.shard.rows, MEMBERS)
     paths, digests = table["path"].to_pylist(), table["sha256"].to_pylist()
     wrong = [path for row, path in enumerate(paths) if found[32 * row : 32 * row + 32] != digests[row]]
     named = ", ".join(display_text(path) for path in wrong[:_NAMED]) or "no member"
     more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
-    return IncompleteError(task.shard.name, f"{named}{more}: other bytes than were packed", "bring the old file back")
+    return IncompleteError(
+        task.shard.name, f"{named}{more}: the content has changed since packing", "restore the old file"
+    )

@@ -1,4 +1,4 @@
-"""Pack every planned shard that is not whole yet, on worker processes, largest first."""
+"""`pack`: packs every planned shard that is not complete, with worker processes, largest first."""
 
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -39,10 +39,10 @@ def make_tasks(
     *,
     virtual: bool = False,
 ) -> list[ShardTask]:
-    """Return the shards of the plan, or of some phases of it, as tasks in the plan's order.
+    """Return the shards of the plan, or of some phases, as tasks in the plan's order.
 
-    published: the infohashes of the shards that a release has listed. virtual: write no tars, whatever
-    the config says. Raises InputError for a phase that is not in the plan.
+    published: the infohashes of published shards. virtual: write no tars, whatever the config says. Raises InputError
+    for a phase that is not in the plan.
     """
     unknown = set(phases or ()) - {phase.name for phase in plan.phases}
     if unknown:
@@ -91,14 +91,14 @@ def pack(
     progress: Progress = SILENT,
     measured: Callable[[int, float], None] = lambda _size, _seconds: None,
 ) -> PackReport:
-    """Pack the shards that are not whole; the tars of published shards that are gone stay gone, virtual ones have none.
+    """Pack the shards that are not complete, and return the report.
 
-    dry_run: only count them. measured: called at the end, also of a run that is stopped, with the bytes of the complete
-    shards and the seconds that they took.
-    cluster: whose workers read and write them; None: processes of this machine. A shard that fails (a source
-    changed, the disk is full) leaves nothing of itself and does not stop the others; the report names each.
-    Where the sources of a published shard were touched they are read again and compared. Raises InputError where it
-    would become another, and then its tar still stands; IncompleteError where a worker process dies.
+    Missing tars of published shards are not written again. Virtual shards have no tar. dry_run: only count. cluster:
+    its workers do the work; None: processes of this machine. measured: called at the end, even of a stopped run, with
+    the bytes of the new shards and the seconds that they took. If a shard fails (a source file changed, the disk is
+    full), its partial files are removed, the others continue, and the report lists it. If source files of a published
+    shard have other times, they are read again and compared. Raises InputError if a published shard would change (its
+    tar is kept), IncompleteError if a worker process dies.
     """
     stands = [(task, shard_status(task)) for task in every]
     for task, found in stands:
@@ -146,7 +146,7 @@ def pack(
     finally:
         measured(size, round(time.monotonic() - started, 3))
     if cluster and cluster.retried_tasks:
-        _remove_leftovers(every)  # of workers that died
+        _remove_leftovers(every)  # from workers that died
     if done:
         note_missing_check(progress)
     progress.end()
@@ -163,45 +163,45 @@ def pack(
 
 
 def _remove_leftovers(every: Sequence[ShardTask]) -> None:
-    """Remove what workers left that were killed, but what a shard's note says that it can go on from."""
+    """Remove the partial files of killed workers, except those that a checkpoint can resume."""
     noted = [task for task in every if (task.folder / checkpoint.FILE).exists() and not task.is_without_tar]
     for place, owner in {(task.project.shards_location, task.owner) for task in every}:
         remove_leftovers(place, owner, _tars(every), kept=_tars(noted))
 
 
 def _tars(tasks: Sequence[ShardTask]) -> list[str]:
-    """Return the names of shards' tars."""
+    """Return the names of the shards' tars."""
     return [f"{task.shard.name}.tar" for task in tasks]
 
 
 def _results(
     tasks: Sequence[ShardTask], read: int, cores: WorkerPlan, *, cluster: WorkerPool | None, progress: Progress
 ) -> Generator[tuple[ShardTask, PackedMarker | PackagerError], None, None]:
-    """Pack shards and yield what comes of each. read: how many of the first need their sources read."""
+    """Pack shards, and yield each with its marker or error. read: how many, from the first, must read source files."""
     here, there = pack_on_cluster.split_tasks(tasks[:read], cluster)
     if cluster and there:
         yield from pack_on_cluster.run(cluster, pack_on_cluster.packing, there, progress.advance)
     processes, shared_out = plan_workers(here, cores, more=len(tasks) - read)
-    shared_out += tasks[read:]  # of which only torrents are made
+    shared_out += tasks[read:]  # these only need torrents
     yield from run_tasks(pack_shard, shared_out, workers=processes, advance=progress.advance)
 
 
 @dataclass(frozen=True)
 class PackProgress:
-    """How far packing is: shards packed, those without tars, and bytes left by phase."""
+    """The progress of packing by phase: packed shards, those without tars, and bytes that are left."""
 
     packed: dict[str, int]
-    without_tars: dict[str, int]  # of those packed
+    without_tars: dict[str, int]  # among the packed ones
     left: dict[str, int]
-    unknown_tars: tuple[str, ...]  # tars in the shards' folder that the plan does not know
+    unknown_tars: tuple[str, ...]  # tars in the shards folder that are not in the plan
 
 
 def progress_of(
     project: Project, plan: Plan, every: list[ShardTask], obsolete: Iterable[ShardName] = ()
 ) -> PackProgress:
-    """Return how far packing is, from the marks of what is whole. Reads a small file a shard.
+    """Return the progress of packing, from the markers of complete shards. Reads one small file for each shard.
 
-    obsolete: published shards that the plan has no more.
+    obsolete: published shards that are no longer in the plan.
     """
     count = {phase.name: 0 for phase in plan.phases}
     virtual, left = dict(count), dict(count)
@@ -219,19 +219,19 @@ def progress_of(
 
 
 def incomplete_shards(every: list[ShardTask]) -> list[ShardName]:
-    """Return the names of the shards that are not whole, in the plan's order."""
+    """Return the names of incomplete shards, in the plan's order."""
     return [task.shard.name for task in every if not shard_status(task).whole]
 
 
 def _left(complete: int, total: int, begun: int) -> str:
-    """Return what is complete when the user stops, and what is lost."""
+    """Return the message for an interrupted run: what is complete, and what is lost."""
     lost = {0: "nothing was lost", 1: "one unfinished tar will be written again"}
     what = lost.get(begun, f"at most {begun:,} unfinished tars will be written again")
     return f"{complete:,} of {count_of(total, 'shard')} {'is' if total == 1 else 'are'} complete; {what}."
 
 
 def failure(task: ShardTask, error: PackagerError) -> Issue:
-    """Return a shard's failure as a fact, or raise it where it is not the sources' fault."""
+    """Return a shard's error as an issue, or raise it if the source files are not the cause."""
     if not isinstance(error, IncompleteError):
         raise error
     return Issue(where=task.shard.name, what=str(error))

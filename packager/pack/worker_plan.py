@@ -1,4 +1,4 @@
-"""How shards are shared out over the cores: a process a shard, and threads where processes would leave cores idle."""
+"""Divides shards among CPU cores: one process for each shard, and threads if cores would be idle otherwise."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,30 +6,30 @@ from dataclasses import dataclass, replace
 from packager.core.config.store_url import StoreUrl
 from packager.pack.shard.pack_shard import ShardTask
 
-_LANES = 3  # what one process keeps busy with threads: reading, members and pieces, blocks
-_QUICK = 2 << 30  # bytes: what takes two seconds is done before started processes have paid for their start
-_LARGE = 256 << 10  # bytes a member: below it the interpreter's own work counts, which threads do not share
-_START = 1.0  # seconds of work below which processes would only have started
+_THREADS = 3  # that one process can use: reading, members and pieces, blocks
+_QUICK = 2 << 30  # bytes, about two seconds of work: too few to start processes
+_LARGE = 256 << 10  # mean bytes of a member; with smaller members, threads do not help
+_START = 1.0  # seconds of work; with less, starting processes is not worth it
 _RATE, _A_MEMBER, _A_SHARD = 0.7e9, 60e-6, 0.02  # bytes a second of one core; seconds
 
 
 @dataclass(frozen=True)
 class WorkerPlan:
-    """How many processes may work at once. auto: whether fewer are started where more would gain nothing."""
+    """The maximum number of processes. auto: start fewer if more would not help."""
 
     count: int
     auto: bool = False
 
 
 def plan_workers(tasks: Sequence[ShardTask], cores: WorkerPlan, more: int = 0) -> tuple[int, list[ShardTask]]:
-    """Return how many processes to use, and the tasks with the threads that each may use; the order is kept.
+    """Return the number of processes, and the tasks with their numbers of threads, in the same order.
 
-    tasks: those whose sources are read, largest first. The last ones, when fewer are left than cores, get the
-    cores of those that have ended. more: shards beside these, of which no source is read.
+    tasks: those that read source files, largest first. When fewer tasks than cores are left, they get the cores of the
+    tasks that have ended. more: number of other shards, which do not read source files.
     """
     workers = cores.count
     size, members = sum(task.shard.size for task in tasks), sum(task.shard.rows for task in tasks)
-    if 1 < workers <= _LANES and size < _QUICK and size > members * _LARGE:
+    if 1 < workers <= _THREADS and size < _QUICK and size > members * _LARGE:
         return 1, [replace(task, threads=workers) for task in tasks]
     seconds = size / _RATE + members * _A_MEMBER + (len(tasks) + more) * _A_SHARD
     if cores.auto and seconds < _START and not any(_waits(task) for task in tasks):
@@ -42,5 +42,5 @@ def plan_workers(tasks: Sequence[ShardTask], cores: WorkerPlan, more: int = 0) -
 
 
 def _waits(task: ShardTask) -> bool:
-    """Say whether a shard's packing waits for a store rather than for a core."""
+    """Return whether packing a shard waits for a store and not for a CPU core."""
     return isinstance(task.source, StoreUrl) or isinstance(task.project.shards_location, StoreUrl)

@@ -69,7 +69,7 @@ def newer_state(project: Project) -> None:
 BAD: dict[str, tuple[Callable[[Project], object], str]] = {
     "no config": (lambda p: (p.root / "packager.toml").unlink(), "make one with: packager init DIR"),
     "no source": (lambda p: shutil.rmtree(p.source), 'collection.source: "source": not found'),
-    "empty source": (empty_source, "holds no file"),
+    "empty source": (empty_source, "contains no file"),
     "source is a file": (source_is_a_file, '"source" is not a folder'),
     "records not there": (
         lambda p: replace_in_config(p, "[shards]", '[records]\nfiles = ["gone.csv"]\n[shards]'),
@@ -99,7 +99,7 @@ BAD: dict[str, tuple[Callable[[Project], object], str]] = {
     "an order by nothing": (lambda p: replace_in_config(p, "size DESC", "sise DESC"), 'did you mean "size"?'),
     "no phase takes a file": (
         lambda p: p.write_config(phases='[[phases]]\nname = "a"\ntitle = "A"\nwhere = "year = 1234"\n'),
-        "no phase takes any file",
+        "no phase selects any file",
     ),
     "output inside the source": (
         lambda p: replace_in_config(p, "[release]", '[site]\nfolder = "source/site"\n[release]'),

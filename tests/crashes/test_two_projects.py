@@ -163,8 +163,9 @@ def test_a_tar_that_another_project_wrote_is_never_replaced(
     for command in (("pack",), ("release",), ("pack", "--workers", "2")):
         ran = b.run(capsys, *command)
         assert ran.code == 2
-        assert "is there, and this project did not write it; move it away, or set another shards.folder" in as_sentence(
-            ran.err
+        assert (
+            "already exists, but this project did not write it; move it away, or set another shards.folder"
+            in as_sentence(ran.err)
         )
         assert tars(shards) == before
     config = b.root / "packager.toml"
@@ -207,7 +208,7 @@ def test_the_second_of_two_projects_with_the_same_names_is_refused_before_it_rea
         said.append(str(error.value))
 
     assert not pack(a, Meanwhile("Packing", second)).failed
-    assert "another project writes it at this moment; set another shards.folder" in said[0]
+    assert "another project is writing it now; set another shards.folder" in said[0]
     assert tars(shards) == expected
 
 
@@ -219,12 +220,12 @@ def test_what_a_killed_project_has_begun_is_not_begun_by_another(tmp_path: Path,
     ran = a.run(capsys, "pack")
     assert ran.code == 2
     assert (
-        f"another project has begun to write it ({left.name}); remove that file if its project is gone"
+        f"another project has started to write it ({left.name}); remove that file if its project is gone"
         in as_sentence(ran.err)
     )
     with file_lock_held(left):
         ran = a.run(capsys, "pack")
-    assert (ran.code, "another project writes it at this moment" in ran.err) == (2, True)
+    assert (ran.code, "another project is writing it now" in ran.err) == (2, True)
     assert tars(shards) == {left.name: b"of some project that was killed"}
     left.unlink()
     assert not pack(a).failed

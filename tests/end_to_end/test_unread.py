@@ -219,7 +219,7 @@ def test_a_replaced_shard_waits_for_its_unread_files(project: Project, capsys: C
     before = release_of(project)
     ran = project.run(capsys, "release", "--allow-unread")
     assert ran.code == 3
-    assert 'tones-rest-00001: is to be replaced, and 1 file of it ("notes.txt") cannot be read' in ran.err
+    assert 'tones-rest-00001: must be replaced, but 1 file of it ("notes.txt") cannot be read' in ran.err
     assert release_of(project) == before
 
 

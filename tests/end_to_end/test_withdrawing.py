@@ -280,7 +280,7 @@ def test_a_shard_is_not_replaced_while_a_file_of_it_is_missing(project: Project,
     (project.root / "records.csv").write_text(RECORDS.replace("notes.txt", ""))
     assert project.run(capsys, "replace", "--yes", "tones-rest-00001", "--reason", "x").code == 0
     ran = project.run(capsys, "release")
-    assert (ran.code, 'is to be replaced, and 1 record of it ("r-17")' in ran.err) == (2, True), ran.err
+    assert (ran.code, 'must be replaced, but 1 record of it ("r-17")' in ran.err) == (2, True), ran.err
     assert project.run(capsys, "withdraw", "--yes", "r-17", "--reason", "x", "--keep-shards").code == 0
     second = release(project, capsys)
     assert by_name(second)["tones-rest-00001"]["obsolete"] is True

@@ -265,9 +265,9 @@ class History:
 
     def release(self) -> None:
         code, text = self.run("release", "--workers", "1")
-        while code == 2 and "have no file at the source" in text:
+        while code == 2 and "have no file in the source" in text:
             path = next(each for each in sorted(self.held) if f'("{each}")' in text)
-            self.write(path, self.deleted.get(path) or b"")  # as the message says: bring it back
+            self.write(path, self.deleted.get(path) or b"")  # as the message says: restore it
             code, text = self.run("release", "--workers", "1")
         assert code == 0, self.told(text)
         self.log.append("release")

@@ -163,7 +163,7 @@ def test_export_names_a_source_that_changed_and_leaves_nothing(
     name = "tones-rest-00001"
     failed = project.run(capsys, "export", name)
     assert failed.code == 3
-    expected = "other bytes than were packed" if keep_time else "changed since the scan: it was written to"
+    expected = "the content has changed since packing" if keep_time else "changed since the scan: it was written to"
     assert "cover 100" in failed.err
     assert expected in failed.err
     assert os.listdir(project.root / "shards") == []
@@ -174,9 +174,9 @@ def test_export_refuses_shards_that_are_unknown_or_not_packed(tmp_path: Path) ->
     config = project.root / CONFIG
     api.scan(config, workers=1)
     api.plan(config)
-    with pytest.raises(InputError, match=r"is no shard of the plan; did you mean \"tones-rest-00001\""):
+    with pytest.raises(InputError, match=r"is not a shard of the plan; did you mean \"tones-rest-00001\""):
         api.export(config, ["tones-rest-0001"])
-    with pytest.raises(InputError, match="is not packed as the plan has it now; run: packager pack"):
+    with pytest.raises(InputError, match="is not packed as planned; run: packager pack"):
         api.export(config, ["tones-rest-00001"])
 
 

@@ -107,7 +107,7 @@ def _read_folder(source: bytes, folder: _Folder, own: frozenset[bytes]) -> Itera
         yield UnreadFolder(path, f"the folder cannot be read ({error.strerror})", is_folder=True)
         return
     if not entries and path:
-        yield SkippedEntry(path, "an empty folder; shards hold files only")
+        yield SkippedEntry(path, "an empty folder; shards contain only files")
     safe = member_names.member_names([entry.name for entry in entries], folder=path)
     for entry in entries:
         if own and folder.path + entry.name in own:

@@ -131,7 +131,7 @@ def _read_folder(groups: _Groups, folder: _Folder) -> Iterator[Walked | _Folder]
     """Yield the entries of a folder, sorted by the bytes of their names."""
     rows = groups.of(sort_key(folder.path))
     if not rows and folder.path:
-        yield SkippedEntry(folder.path[:-1], "an empty folder; shards hold files only")
+        yield SkippedEntry(folder.path[:-1], "an empty folder; shards contain only files")
     folders = {row.name for row in rows if row.size is None}
     safe = member_names.member_names(list(dict.fromkeys(row.name for row in rows)), folder=folder.path[:-1])
     for row in rows:

@@ -1,1 +1,1 @@
-"""Which bytes a file has: hashes of source files that planning needs, and the content that was withdrawn."""
+"""Hashes source files for the plan, and finds files with withdrawn content."""

@@ -1,4 +1,4 @@
-"""Source files that planning must read: the few of which size and time do not say whether they are published."""
+"""Hashes the few source files that planning must read, because size and time do not show whether they changed."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -31,7 +31,7 @@ _BATCH = 1000  # files
 
 
 class SourceRow(NamedTuple):
-    """A record's file as the catalogue has it; size in bytes."""
+    """A record's file in the catalogue. size: in bytes."""
 
     id: str
     path: str
@@ -41,31 +41,31 @@ class SourceRow(NamedTuple):
 
     @property
     def member(self) -> source_files.SourceFile:
-        """The file as the scan saw it."""
+        """Return the file with the size and time of the scan."""
         return source_files.SourceFile(decode_path(self.path, self.path_b64), self.size, self.mtime_ns, None)
 
 
 def hashed_file(project: Project) -> Path:
-    """Return the Parquet file through which rows come into the database, which must be able to read it."""
+    """Return the path of a temporary Parquet file for rows that are inserted into the database."""
     return project.replanned.with_name("hashed.parquet")
 
 
 @dataclass(frozen=True)
 class SourceHashes:
-    """The table `hashed` (id, sha256) of a database that plans: source files that were read."""
+    """The table `hashed` (id, sha256) in the planning database, with the source files that were read."""
 
     database: sql.Database
     project: Project
     progress: Progress
 
     def create(self) -> None:
-        """Make the table."""
+        """Create the table."""
         sql.execute(self.database, "CREATE TEMP TABLE hashed (id VARCHAR, sha256 BLOB)")
 
     def read(self, query: str) -> None:
-        """Read the files that a query selects (columns of SourceRow) and that are not in the table yet.
+        """Hash the files that a query selects (columns of SourceRow), except those in the table already.
 
-        Raises IncompleteError for a file that cannot be read or changed since the scan.
+        Raises IncompleteError for a file that cannot be read or has changed since the scan.
         """
         left = f"SELECT {', '.join(ROWS.names)} FROM ({query}) ANTI JOIN hashed USING (id)"  # noqa: S608 (ours)
         [(size,)] = sql.execute(self.database, f"SELECT coalesce(sum(size), 0) FROM ({left})")  # noqa: S608
@@ -80,7 +80,7 @@ class SourceHashes:
             yield pa.record_batch([[row.id for row in some], [self.digest(row) for row in some]], HASHED)
 
     def digest(self, row: SourceRow) -> bytes:
-        """Return the SHA-256 of a source file. Raises IncompleteError where it cannot be read or changed."""
+        """Return the SHA-256 of a source file. Raises IncompleteError if it cannot be read or has changed."""
         digest, at, buffer = hashlib.sha256(), 0, memoryview(bytearray(min(_CHUNK, row.size)))
         with open_members(self.project.source_location, [row.member]) as opened, opened(0) as file:
             while at < row.size:
@@ -91,7 +91,7 @@ class SourceHashes:
         return digest.digest()
 
     def insert(self, table: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
-        """Put rows into a table of the database; they may come of a query that is still open."""
+        """Insert rows into a table of the database. They may come from a query that is still open."""
         path = hashed_file(self.project)
         parquet.write_rows(path, schema, batches, quick=True)
         sql.execute(self.database, f"INSERT INTO {table} SELECT * FROM {sql.parquet(path)}")  # noqa: S608

@@ -1,8 +1,7 @@
-"""Files that have the content of a withdrawn record, whatever their names: nothing of them is planned or packed.
+"""Leaves out files with the content of a withdrawn record, whatever their names are.
 
-Their digests are not known before they are read, and few have the size of a withdrawn file, so those are read first.
-The file of a withdrawn record is not planned either, whatever it contains. If that is another content now, the plan
-names the file.
+Only files with the size of a withdrawn file are hashed, and these are few. The file of a withdrawn record is left out
+too, whatever it contains. If its content has changed, the plan lists the file.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,11 +21,11 @@ from packager.model import FileDigest, OtherContent, ShardName, WithdrawnFile
 from packager.pack.content.source_hashes import ROWS, SourceHashes, SourceRow
 from packager.paths import display_text
 
-_NAMED = 20  # files that a plan names
+_NAMED = 20  # files that a plan lists
 _BATCH = 1000  # files
 
 
-# Digests of the files of withdrawn records, of the size and time that they had then.
+# Digests of the files of withdrawn records, with the sizes and times when they were hashed.
 _OWN_HASHES = pa.schema([*(ROWS.field(name) for name in ("id", "size", "mtime_ns")), ("sha256", pa.binary(32))])
 _WITHOUT_CONTENT = """
 SELECT id, path, id AS record FROM own_file f LEFT JOIN own_hash h USING (id)
@@ -39,11 +38,11 @@ WHERE NOT EXISTS (SELECT 1 FROM withdrawn_content w WHERE w.size = f.size AND w.
 def leave_out(
     hashes: SourceHashes, contents: Mapping[str, Sequence[FileDigest]]
 ) -> tuple[int, list[WithdrawnFile], OtherContent | None]:
-    """Take the files with withdrawn content out of the views `files` and `catalogue`; return their number, and some.
+    """Remove files with withdrawn content from the views `files` and `catalogue`. Return their number, and the first.
 
-    contents: what each withdrawn record held, by its id. Their sizes and digests are kept beside the plan for `pack`,
-    which looks at all that it reads. The third value: the files of withdrawn records that have another content than
-    any withdrawn one; None: there are none. Raises IncompleteError where a file that must be read cannot be.
+    contents: the content of each withdrawn record, by id. Its sizes and digests are saved beside the plan for `pack`,
+    which checks every file that it reads. The third value describes files of withdrawn records with other content; None
+    if there are none. Raises IncompleteError if a file cannot be read.
     """
     database, project = hashes.database, hashes.project
     known = create_contents(database, contents)
@@ -70,17 +69,17 @@ def leave_out(
 
 
 def _named(database: sql.Database, relation: str) -> tuple[int, list[WithdrawnFile]]:
-    """Return the number of rows of a relation (id, path, record), and the first files."""
+    """Return the number of rows in a relation (id, path, record), and the first files."""
     rows = sql.execute(database, f"SELECT path, record FROM {relation} ORDER BY id LIMIT {_NAMED}")  # noqa: S608 (ours)
     files = [WithdrawnFile(path=display_text(str(path)), record=str(record)) for path, record in rows]
     return sql.count_rows(database, relation), files
 
 
 def _read_own(hashes: SourceHashes) -> None:
-    """Make the tables `own_file`, of the files of withdrawn records, and `own_hash` (id, sha256) of those.
+    """Create the tables `own_file`, with the files of withdrawn records, and `own_hash` with their digests.
 
-    Only files with the size of a withdrawn file are read, each once for its size and time. One that cannot be read
-    has no digest: it is not planned anyway.
+    Only files with the size of a withdrawn file are read, and again only if their size or time changes. A file that
+    cannot be read has no digest; it is left out anyway.
     """
     database, path = hashes.database, hashes.project.withdrawn_hashes
     catalogue = sql.parquet(hashes.project.catalogue)
@@ -109,7 +108,7 @@ def _read_own(hashes: SourceHashes) -> None:
 
 
 def _digests(hashes: SourceHashes, rows: Iterator[tuple[Any, ...]]) -> Iterator[pa.RecordBatch]:
-    """Yield rows of _OWN_HASHES of the files that can be read."""
+    """Yield rows of _OWN_HASHES for the files that can be read."""
     for batch in iter(lambda: list(islice(rows, _BATCH)), []):
         found = []
         for row in starmap(SourceRow, batch):
@@ -122,7 +121,7 @@ def _digests(hashes: SourceHashes, rows: Iterator[tuple[Any, ...]]) -> Iterator[
 
 
 def withdrawn_digests(project: Project, sizes: Iterable[int]) -> frozenset[bytes]:
-    """Return the SHA-256 of withdrawn files that have one of these sizes, as the plan knew them."""
+    """Return the SHA-256 of withdrawn files with one of these sizes, as saved with the plan."""
     path = project.withdrawn_content
     if not path.exists() or not parquet.count_rows(path):
         return frozenset()
@@ -132,9 +131,9 @@ def withdrawn_digests(project: Project, sizes: Iterable[int]) -> frozenset[bytes
 
 
 def check_withdrawn(name: ShardName, paths: Sequence[bytes], digests: bytes, withdrawn: frozenset[bytes]) -> None:
-    """Raise IncompleteError for the first member that turned out to have withdrawn content.
+    """Raise IncompleteError for the first member with withdrawn content.
 
-    digests: the SHA-256 of each member as it was read, joined.
+    digests: the SHA-256 of all members as they were read, joined.
     """
     if not withdrawn:
         return

@@ -1,4 +1,4 @@
-"""From the catalogue to the plan: what is new, changed or gone, and which shard each record goes to.
+"""Makes the plan from the catalogue: what is new, changed or gone, and which shard each record goes to.
 
-Start at `make_plan.py`.
+Start reading at `make_plan.py`.
 """

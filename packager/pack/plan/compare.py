@@ -1,8 +1,8 @@
-"""The catalogue against what is published: which records stay in their shards, and which are to be planned.
+"""Compares the catalogue with the published shards: which records stay in their shards, and which must be planned.
 
-A published record stays where it is as long as its file has the bytes that were published, whatever its tags or path
-are now, or while its file cannot be read. Sizes and times tell for most; where only the time is another, or the path
-(`moves`), the file is read. Nothing that has the content of a withdrawn record is planned. Out of core.
+A published record stays in its shard while its file has the published bytes or cannot be read, even if its tags or path
+changed. For most files, size and time show this. If only the time or the path (`moved_records`) is different, the file
+is read. Files with withdrawn content are never planned. DuckDB does the work on disk.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -22,16 +22,16 @@ from packager.pack.plan.published_shards import PublishedShardRows, update_times
 from packager.paths import display_text
 from packager.units import count_of
 
-# Records that the plan puts into another shard; shard: of their newest published version. replaced: that shard is
-# superseded as a whole; else the record's file is another now.
+# Published records that the plan puts into another shard. shard: of their newest published version. replaced: the
+# complete shard is superseded; otherwise only the record's file has changed.
 RETURNING = pa.schema([("id", pa.string()), ("shard", pa.string()), ("replaced", pa.bool_())])
 _LISTED = pa.schema(
     [("no", pa.int32()), ("name", pa.string()), ("phase", pa.string()), ("replaced", pa.bool_()), ("stays", pa.bool_())]
 )
 _SUSPECT = pa.schema([*ROWS, ("sha256", pa.binary()), ("no", pa.int32()), ("row", pa.int64())])
-_ROW_BITS = 40  # of `place`, which orders replaced members by shard and row
+_ROW_BITS = 40  # bits of `place` for the row; the others are the shard's number
 
-# The newest published version of each record, wherever it is; id: as it is now. place: a hash of the file's path.
+# The newest published version of each record. id: the present id. place: a hash of the file's path.
 _PUBLISHED = "CREATE TEMP VIEW published AS SELECT * FROM %s"
 _KNOWN = """
 CREATE TEMP VIEW known AS
@@ -59,8 +59,8 @@ FROM catalogue c JOIN latest l USING (id) JOIN listed USING (no)
 WHERE NOT c.unread
     AND (listed.replaced OR c.size <> l.size OR c.id IN (SELECT id FROM rewritten))
 """
-# What the phases choose from. home: the phase of a record that is published already; place: its old one, if its
-# whole shard is replaced. A new version that an embargoed phase selects has neither, so it waits for that phase.
+# The files to plan. home: the phase of a published record. place: its old place, if the complete shard is replaced.
+# A new version that an embargoed phase selects has neither, so it waits for that phase.
 _FILES = f"""
 CREATE TEMP TABLE left_to_plan AS
 SELECT c.*, NULL::VARCHAR AS home, NULL::BIGINT AS place
@@ -74,17 +74,17 @@ FROM catalogue c JOIN returned USING (id) JOIN listed USING (no)
 
 @dataclass(frozen=True)
 class Comparison:
-    """How the catalogue stands against what is published. kept: records that stay, by phase; moved: files of those."""
+    """Counts of the comparison. kept: records that stay, by phase; moved: files of those with a new path."""
 
     kept: dict[str, int]
     changed: int
-    removed: int  # of those kept: not in the catalogue, or without a file there
-    moved: int = 0  # since they were last compared
-    stale: frozenset[str] = frozenset()  # shards of which a file is gone or another: no more to be made of the source
+    removed: int  # kept records that are not in the catalogue, or have no file there
+    moved: int = 0  # since the last comparison
+    stale: frozenset[str] = frozenset()  # shards with missing or changed source files
 
 
 class _Suspect(NamedTuple):
-    """A record whose file has the published size and another time. no, row: where it is published."""
+    """A record with a file of the published size but another time. no, row: its published shard and row."""
 
     file: SourceRow
     sha256: bytes
@@ -100,12 +100,12 @@ def compare_records(
     phases: Collection[str],
     closed: str,
 ) -> Comparison:
-    """Make the table `files` of what is to be planned, write project.replanned, and return the counts.
+    """Create the view `files` of what must be planned, write project.replanned, and return the counts.
 
-    hashes: of a database with the views catalogue and withdrawn. frozen: shards of files. replaced: those that are
-    superseded; all that is in them and not withdrawn is planned again. phases: of the config. closed: the condition on
-    records that are under embargo: of these nothing new is planned for a phase that is open. Raises InputError where
-    such a record has no file any more, IncompleteError where a file that must be read cannot be.
+    hashes: its database has the views catalogue and withdrawn. frozen: published shards of files. replaced: superseded
+    shards; their records are planned again, except withdrawn ones. phases: of the config. closed: the SQL condition of
+    records under embargo, which open phases must not include. Raises InputError if a record of a replaced shard has no
+    file, IncompleteError if a file cannot be read.
     """
     database, project = hashes.database, hashes.project
     _list(database, frozen, replaced, phases)
@@ -133,7 +133,7 @@ def _list(
     replaced: Collection[ShardName],
     phases: Collection[str],
 ) -> None:
-    """Make the table of published shards."""
+    """Create the table `listed` of published shards."""
     columns = zip(
         *((e.order, e.shard.name, e.shard.phase, e.shard.name in replaced, e.shard.phase in phases) for e in frozen),
         strict=True,
@@ -143,7 +143,7 @@ def _list(
 
 
 def _check_replaced(database: sql.Database) -> None:
-    """Raise InputError where a shard is to be replaced and a file of it is gone, IncompleteError if it is unread."""
+    """Raise InputError if a file of a replaced shard is missing, IncompleteError if it cannot be read."""
     missing = sql.execute(
         database,
         "SELECT name, count(*), min(id), bool_or(unread) FROM latest JOIN listed USING (no)"
@@ -151,18 +151,18 @@ def _check_replaced(database: sql.Database) -> None:
     )
     for name, count, first, is_unread in missing:
         if is_unread:
-            what = f'is to be replaced, and {count_of(count, "file")} of it ("{display_text(first)}") cannot be read'
-            raise IncompleteError(name, what, "fix the permissions or the disk, then run it again")
+            what = f'must be replaced, but {count_of(count, "file")} of it ("{display_text(first)}") cannot be read'
+            raise IncompleteError(name, what, "fix the permissions or the disk, then run the command again")
         raise InputError(
             name,
-            f'is to be replaced, and {count_of(count, "record")} of it ("{display_text(first)}")'
-            " have no file at the source",
-            "bring them back (packager extract takes them out of the tar), or withdraw them too",
+            f'must be replaced, but {count_of(count, "record")} of it ("{display_text(first)}")'
+            " have no file in the source",
+            "restore the files (packager extract reads them from the tar), or withdraw the records too",
         )
 
 
 def _find_rewritten(database: sql.Database, frozen: Mapping[int, PublishedShardRows], hashes: SourceHashes) -> None:
-    """Make the table `rewritten` (id, sha256) of the files that have the published size and other bytes."""
+    """Create the table `rewritten` (id, sha256) of files with the published size but other bytes."""
     sql.execute(database, "CREATE TEMP TABLE rewritten (id VARCHAR, sha256 BLOB)")
     [(size,)] = sql.execute(database, f"SELECT coalesce(sum(size), 0) FROM ({_SUSPECTS})")  # noqa: S608 (ours)
     hashes.progress.begin("Comparing", int(size))
@@ -178,7 +178,7 @@ def _find_rewritten(database: sql.Database, frozen: Mapping[int, PublishedShardR
 def _rewritten(
     hashes: SourceHashes, frozen: Mapping[int, PublishedShardRows], suspects: Iterator[_Suspect]
 ) -> Iterator[pa.RecordBatch]:
-    """Yield rows of HASHED of files that are others now; the times of the same ones are kept, shard by shard."""
+    """Yield rows of HASHED for changed files; save the times of unchanged files, shard by shard."""
     for number, of_shard in groupby(suspects, key=lambda suspect: suspect.no):
         same: dict[int, int] = {}
         others: dict[str, bytes] = {}
@@ -195,7 +195,7 @@ def _rewritten(
 
 
 def _counts(database: sql.Database, moved: int) -> Comparison:
-    """Return how many records stay, changed, and are gone, and from which shards."""
+    """Return how many records stay, changed or are missing, and from which shards."""
     kept = sql.execute(
         database,
         "SELECT phase, count(*) FROM latest JOIN listed USING (no) ANTI JOIN returned USING (id) GROUP BY phase",

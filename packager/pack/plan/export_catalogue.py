@@ -1,6 +1,6 @@
-"""The files of a catalogue phase: the catalogue as Parquet and as seekable JSONL.zst.
+"""Writes the files of a catalogue phase: the catalogue as Parquet and as seekable JSONL.zst.
 
-They are made when the plan is cut, since a shard's layout needs their sizes, and are then its sources.
+They are written with the plan, because a shard's layout needs their sizes, and are then the shard's source files.
 """
 
 import hashlib
@@ -16,16 +16,16 @@ from packager.engine.tables import jsonl_zst_writer, parquet, select_records, sq
 from packager.model import CATALOGUE, PLANNED
 from packager.options import PhaseOptions
 
-ROWS = 5_000_000  # of one file: about 0.5 GB of Parquet, so that it fits a shard of any sensible size
+ROWS = 5_000_000  # in one file, about 0.5 GB of Parquet, so that it fits into a shard
 
 
 def export_catalogue(
     database: sql.Database, phase: PhaseOptions, may_go_out: str, folder: Path, *, file_times: bool
 ) -> tuple[int, pa.Table]:
-    """Write a catalogue phase's files into `folder`, made anew; return (records, their rows of PLANNED).
+    """Write a catalogue phase's files into a new `folder`. Return the number of records, and the rows of PLANNED.
 
-    may_go_out: the condition on its records, `Selection.open_records`. Both forms hold the fields of records.jsonl
-    (FORMAT.md), ordered by id; `file_times` adds that column to the Parquet. Memory: some batches.
+    may_go_out: the condition on its records, `Selection.open_records`. Both formats contain the fields of records.jsonl
+    (FORMAT.md), ordered by id. file_times: add that column to the Parquet. Memory: some batches.
     """
     atomic_files.remove_tree(folder)
     atomic_files.make_folder(folder)
@@ -44,7 +44,7 @@ def export_catalogue(
 
 
 def _planned(path: Path) -> dict[str, object]:
-    """Return a file's row; its SHA-256 tells it from another catalogue's file of as many bytes."""
+    """Return a file's row. Its SHA-256 detects changes that keep the size."""
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").digest()
     name, size = path.name, path.stat().st_size
@@ -69,7 +69,7 @@ _FIELD_TYPES = pa.schema(
 
 
 def _row_fields(batch: pa.RecordBatch) -> pa.Table:
-    """Return catalogue rows with the columns of records.jsonl; a record with no file has no path."""
+    """Return catalogue rows with the columns of records.jsonl. A record without a file has no path."""
     return as_members(pa.Table.from_batches([batch]))
 
 

@@ -1,8 +1,7 @@
-"""From the catalogue to the plan: each phase's SQL, next-fit over its rows, every shard's facts.
+"""`plan`: assigns the catalogue's records to shards with each phase's SQL, and fills shards by next-fit.
 
-Out of core: DuckDB sorts on disk, a streaming pass cuts, and what is held is one batch and one entry
-a shard. What is published stays as it is; only the rest is planned. The plan stands until the catalogue,
-what is withdrawn, or an option that decides it changes.
+DuckDB sorts on disk. Memory: one batch of rows, and one entry for each shard. Published shards do not change; only the
+other records are planned. The plan is valid until the catalogue, a withdrawal or an option changes.
 """
 
 import hashlib
@@ -72,12 +71,11 @@ from packager.progress import SILENT, Progress
 def make_plan(
     project: Project, config: Config, *, now: str, virtual: bool = False, progress: Progress = SILENT
 ) -> PlanReport:
-    """Make the plan, or find that the one there still stands.
+    """Make the plan, or keep the existing one if it is still valid, and return the report.
 
-    now: RFC 3339, the release date where the config gives none. virtual: no tars are written, whatever the config says.
-    Raises InputError where a phase's SQL
-    is wrong, a file is larger than a shard and the config refuses that, nothing is left to release, or the
-    config is of another collection than what is published.
+    now: RFC 3339, the release date if the config has none. virtual: write no tars, whatever the config says. Raises
+    InputError for wrong SQL of a phase, a file that is larger than allowed, a plan without records, or a config of
+    another collection than the published one.
     """
     if not project.catalogue.exists():
         raise InputError(project.catalogue, "no catalogue has been made yet", "run: packager scan")
@@ -98,7 +96,7 @@ def make_plan(
     if old and same and config.release.date in (None, old.date) and _knows(old, last):
         return PlanReport(plan=old, changed=False, warnings=warnings(old))
     phase_sql.check_phases(config)
-    # Without its facts no half-made plan can be taken for a plan.
+    # This file is removed first and written last, so that an unfinished plan is not used.
     project.plan.unlink(missing_ok=True)
     atomic_files.fsync_folder(atomic_files.make_folder(project.plan.parent))
     standing = read_published_state(project, config, last, taken_back)
@@ -128,20 +126,20 @@ def make_plan(
         closed=opens,
     )
     if last is None and not any(phase.shards for phase in plan.phases):
-        raise InputError("packager.toml: phases", "no phase takes any file", "widen a phase's where, or its budget")
+        raise InputError("packager.toml: phases", "no phase selects any file", "change where or budget of a phase")
     atomic_files.write_bytes(project.plan, documents.to_bytes(plan))
     return PlanReport(plan=plan, changed=True, warnings=warnings(plan))
 
 
 def _knows(plan: Plan, last: Release | None) -> bool:
-    """Say whether a plan has every shard that the last release lists."""
+    """Return whether a plan has every shard of the last release."""
     known = {shard.name for phase in plan.phases for shard in phase.shards} | {gone.name for gone in plan.superseded}
     return last is None or all(shard.obsolete or shard.name in known for shard in last.shards)
 
 
 @dataclass
 class _Planned:
-    """A plan that is being made, phase by phase."""
+    """A plan in progress, phase by phase."""
 
     compared: Comparison
     withdrawn_files: int = 0
@@ -152,7 +150,7 @@ class _Planned:
     phases: list[PlannedPhase] = field(default_factory=list)
     cut: list[tuple[Path, list[PlannedShard]]] = field(
         default_factory=list
-    )  # each phase of files: its rows, new shards
+    )  # for each phase of files: its rows and new shards
     superseded: list[Superseded] = field(default_factory=list)
     sources_gone: tuple[ShardName, ...] = ()
     records: int = 0
@@ -161,7 +159,7 @@ class _Planned:
 
 @dataclass(frozen=True)
 class _Planner:
-    """What planning each phase needs."""
+    """Plans the phases one by one."""
 
     database: sql.Database
     project: Project
@@ -171,12 +169,12 @@ class _Planner:
     progress: Progress
 
     def cutter(self, phase: PhaseOptions, kept: tuple[PlannedShard, ...]) -> ShardCutter:
-        """Return what cuts the new shards of a phase, beside those that it keeps."""
+        """Return the cutter for a phase's new shards. kept: the shards that stay."""
         spent = sum(shard.size for shard in kept)
         return ShardCutter(self.config, phase, after=self.standing.last_number(phase.name), spent=spent)
 
     def catalogue_phase(self, phase: PhaseOptions, planned: _Planned) -> None:
-        """Plan a phase whose members are the catalogue's own files; where they changed, new shards replace the old."""
+        """Plan a catalogue phase. If the catalogue's files changed, new shards replace the old ones."""
         folder = self.project.export(phase.name)
         may_go_out = self.selection.open_records(phase, published="latest" if self.standing.of_files else None)
         records, rows = export_catalogue(
@@ -184,7 +182,7 @@ class _Planner:
         )
         kept = self.standing.shards(phase.name)
         if not records and not kept:
-            rows = rows.slice(0, 0)  # a table of no record is not worth a shard
+            rows = rows.slice(0, 0)  # no shard for an empty catalogue
         if holds_catalogue(self.standing, phase.name, rows):
             keep_times(self.project, self.standing, phase.name, folder)
             parquet.write_rows(self.project.planned(phase.name), PLANNED, ())
@@ -215,7 +213,7 @@ class _Planner:
             raise failing_records.order_failure(self.database, self.config, phase, condition) or error from error
         left_out = found - rows
         if left_out and rows < count_replaced(self.database, phase):
-            what = "has no room for all members of the shards that are replaced"
+            what = "is too small for all members of the replaced shards"
             raise InputError(f"packager.toml: phases {phase.name}: budget", what, "raise it")
         planned.cut.append((path, cutter.shards))
         records = planned.compared.kept.get(phase.name, 0) + rows
@@ -223,7 +221,7 @@ class _Planner:
         self.selection.finish(phase, path, over=left_out > 0)
 
     def _counted(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Tell the progress of the rows that go by."""
+        """Yield the batches, and report progress."""
         for batch in batches:
             self.progress.advance(batch.num_rows)
             yield batch
@@ -241,7 +239,7 @@ def _plan(
     *,
     virtual: bool,
 ) -> _Planned:
-    """Return every phase's plan, the members of its new shards written."""
+    """Plan every phase, and write the members of its new shards."""
     with open_catalogue(project.catalogue, list(standing.withdrawn)) as database:
         failing_records.check_conditions(database, config)
         hashes = SourceHashes(database, project, progress)
@@ -256,7 +254,7 @@ def _plan(
         for phase in config.phases:
             if phase.content == "files":
                 planner.files_phase(phase, planned)
-        for phase in config.phases:  # last, since they hold no record of a file that may not go out yet
+        for phase in config.phases:  # last, because they leave out records under embargo
             if phase.content == "catalogue":
                 planner.catalogue_phase(phase, planned)
         planned.taken_before = taken_before(database, config, opens, project.planned)
@@ -267,7 +265,7 @@ def _plan(
         overflow = planner.selection.overflow()
         stay = waiting(database, standing, planned.cut)
         progress.end()
-    atomic_files.remove_tree(project.state / "spill")  # what a killed run left
+    atomic_files.remove_tree(project.state / "spill")  # from a killed run
     order = [phase.name for phase in config.phases]
     planned.phases = [
         msgspec.structs.replace(

@@ -1,8 +1,8 @@
-"""Files that only moved: a published record whose file has another path now stays in its shard.
+"""Finds moved files, so that a published record stays in its shard when its file gets another path.
 
-A record without an id of its own is named by its path (`record_ids`), so a file that moved looks like one that is gone
-and a new one. Where sizes are equal the new file is read; where the SHA-256 is equal too, the record goes on under its
-new id. An id from a records file is never taken from another record that has one. Out of core.
+A record without its own id is named by its path (`record_ids`), so a moved file looks like a missing file and a new
+one. If their sizes are equal, the new file is read. If the SHA-256 is equal too, the record keeps its place under its
+new id. An id from a records file is never given to a record with another such id. DuckDB does the work on disk.
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ _CHANGES = pa.schema(
         ("mtime_ns", pa.int64()),
     ]
 )
-# Published records without their file: gone, or other bytes now. A record that has an id keeps it while it has a file.
+# Published records with a missing or changed file. A record with its own id keeps the id while it has a file.
 _ORPHANS = """
 CREATE TEMP TABLE orphan AS
 SELECT l.id, l.no, l.row, l.size, l.sha256, {by_path} AS by_path
@@ -40,14 +40,14 @@ LEFT JOIN moved m ON m.no = l.no AND m.row = l.row
 LEFT JOIN (SELECT id, size FROM catalogue WHERE path IS NOT NULL) c ON c.id = l.id
 WHERE c.id IS NULL OR (by_path AND (c.size <> l.size OR l.id IN (SELECT id FROM rewritten)))
 """
-# Files without their published record: new, or other bytes now.
+# Files without a published record: new or changed.
 _FRESH = """
 CREATE TEMP TABLE fresh AS
 SELECT c.id, c.path, c.path_b64, c.size, c.mtime_ns, {by_path} AS by_path
 FROM catalogue c ANTI JOIN (SELECT id FROM latest ANTI JOIN orphan USING (id)) USING (id)
 WHERE NOT c.unread AND c.size IN (SELECT size FROM orphan) AND c.id NOT IN (SELECT id FROM embargoed)
 """
-# The n-th orphan of some content goes on as the n-th new file of it; ids of records files stay with their own.
+# The n-th orphan with some content becomes the n-th new file with this content. Ids from records files do not change.
 _MOVING = """
 CREATE TEMP TABLE moving AS
 SELECT o.id AS was, o.no, o.row, f.id FROM
@@ -57,7 +57,7 @@ JOIN (SELECT fresh.*, hashed.sha256, row_number() OVER (PARTITION BY size, sha25
 USING (size, sha256, n)
 WHERE o.by_path OR f.by_path
 """
-# A record does not move to the path of a published one that itself stays: that is a new version of the other.
+# A record does not move to the path of a published record that stays: this is a new version of that record.
 _BLOCKED = """
 DELETE FROM moving WHERE was IN (
     WITH RECURSIVE blocked AS (
@@ -69,7 +69,7 @@ _UPDATES = (
     "UPDATE latest SET id = moving.id FROM moving WHERE latest.no = moving.no AND latest.row = moving.row",
     "DELETE FROM rewritten WHERE id IN (SELECT id FROM moving)",
 )
-# Records that stay where they are published, and whose file is elsewhere than was known; and their older versions.
+# Records that stay in their shards and have new paths, and older versions of these records.
 _ELSEWHERE = """
 SELECT * FROM (
 SELECT l.no, l.row, CASE WHEN c.id <> p.id THEN c.id END AS id, c.path, c.path_b64,
@@ -88,9 +88,9 @@ WHERE k.no <> v.no OR k.row <> v.row
 
 
 def find_moves(database: sql.Database, hashes: SourceHashes) -> None:
-    """Give the records of `latest` whose files moved their new ids. After the tables `rewritten` and `embargoed`.
+    """Set the new ids of moved records in `latest`. Needs the tables `rewritten` and `embargoed`.
 
-    A published record never gets the name of one that is under embargo.
+    A published record never gets the id of a record under embargo.
     """
     path_b64 = "CASE WHEN m.path IS NULL THEN p.path_b64 ELSE m.path_b64 END"
     sql.execute(database, _ORPHANS.format(by_path=is_path_id("l.id", "coalesce(m.path, p.path)", path_b64)))
@@ -101,7 +101,7 @@ def find_moves(database: sql.Database, hashes: SourceHashes) -> None:
 
 
 def keep_moves(database: sql.Database, project: Project, frozen: Mapping[int, PublishedShardRows]) -> int:
-    """Keep, durably, where the files of published records are now; return how many moved just now."""
+    """Save the new paths of published records durably. Return how many files moved since the last time."""
     moved_files.write_moved(project, _moved_by_shard(database, project, frozen))
     [(count,)] = sql.execute(database, f"SELECT count(path) FROM ({_ELSEWHERE})")  # noqa: S608 (ours)
     return int(count)
@@ -110,7 +110,7 @@ def keep_moves(database: sql.Database, project: Project, frozen: Mapping[int, Pu
 def _moved_by_shard(
     database: sql.Database, project: Project, frozen: Mapping[int, PublishedShardRows]
 ) -> Iterator[tuple[ShardName, dict[int, MovedFile]]]:
-    """Yield what moved of each shard; keep the times of those files."""
+    """Yield the moved files of each shard, and save their times."""
     for number, changes in groupby(sql.run_rows(database, _ELSEWHERE, _CHANGES), key=itemgetter(0)):
         shard = frozen[number]
         moved, times = moved_files.read_moved(project, shard.shard.name), {}

@@ -1,4 +1,4 @@
-"""How many bytes packing and publishing will write, from the plan: known before a source byte is read."""
+"""Estimates from the plan how many bytes packing and publishing will write."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from packager.core.config.store_url import StoreUrl
 from packager.pack.shard.pack_shard import ShardTask, shard_status
 
-_MEMBER = 40  # bytes of a members table and the times of its files, the least: 32 of them are a digest
-_SHARD = 4096  # bytes of a shard's page and its lines in the lists, the least
+_MEMBER = 40  # minimum bytes in the members table and the table of times; 32 are a digest
+_SHARD = 4096  # minimum bytes of a shard's page and its lines in the lists
 
 
 @dataclass(frozen=True)
 class NeededSpace:
-    """Bytes: of tars in the shards folder, of documents in the state folder, of pages in the site."""
+    """Bytes of tars in the shards folder, of documents in the state folder, and of pages in the site."""
 
     tars: int = 0
     documents: int = 0
@@ -20,7 +20,7 @@ class NeededSpace:
 
 
 def needed_space(tasks: Iterable[ShardTask]) -> NeededSpace:
-    """Return what the shards take that are not packed yet; the documents and pages are the least that they will be."""
+    """Return the space for shards that are not yet packed. The values for documents and pages are minimums."""
     tars = documents = shards = 0
     changed = False
     for task in tasks:
@@ -36,7 +36,7 @@ def needed_space(tasks: Iterable[ShardTask]) -> NeededSpace:
 
 
 def _begun(task: ShardTask) -> int:
-    """Return the bytes on the disk of a tar that an earlier run began: they are used again, or freed first."""
+    """Return the bytes of a partial tar from an earlier run, which are used again or freed first."""
     if isinstance(task.project.shards_location, StoreUrl):
         return task.shard.size
     try:

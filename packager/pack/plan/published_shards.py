@@ -1,7 +1,7 @@
-"""Published shards as the next plan sees them: their facts, and their rows with what the sources were then.
+"""Reads published shards for the next plan: their facts, and their rows with the source files' sizes and times.
 
-Beside a published shard's documents lies published.parquet, its rows of PLANNED as the plan that cut it had them, with
-the members' digests. It is made of the members table and of the times that packing kept, whenever it is missing.
+published.parquet, beside a published shard's documents, contains its rows of PLANNED with the members' digests. If it
+is missing, it is made from the members table and the times that packing saved.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from packager.pack.shard.write_documents import HashedOptions
 
 @dataclass(frozen=True)
 class PublishedShardRows:
-    """A published shard that is not obsolete. order: its place among all published shards, the oldest first."""
+    """A published shard that is not obsolete. order: its position among all published shards, oldest first."""
 
     shard: PlannedShard
     order: int
@@ -30,9 +30,9 @@ class PublishedShardRows:
 
 
 def read_published_rows(project: Project, release: Release) -> list[PublishedShardRows]:
-    """Return the shards of the last release that are not obsolete, each with its rows in place.
+    """Return the shards of the last release that are not obsolete, and make their published.parquet if missing.
 
-    Memory: one shard's rows. Raises InputError where a shard's documents are missing.
+    Memory: one shard's rows. Raises InputError if a shard's documents are missing.
     """
     by_age = sorted((shard.since, shard.name) for shard in release.shards)
     order = {name: place for place, (_, name) in enumerate(by_age)}
@@ -48,7 +48,7 @@ def read_published_rows(project: Project, release: Release) -> list[PublishedSha
 
 
 def _facts(project: Project, shard: ReleaseShard) -> PlannedShard:
-    """Return a published shard as a plan lists it."""
+    """Return a published shard's facts for a plan."""
     manifest = read_manifest(project, shard)
     return PlannedShard(
         name=shard.name,
@@ -69,20 +69,20 @@ def _facts(project: Project, shard: ReleaseShard) -> PlannedShard:
 
 
 def read_manifest(project: Project, shard: ReleaseShard | PlannedShard) -> Manifest:
-    """Return the manifest of a packed shard. Raises InputError where it is missing or broken."""
+    """Return the manifest of a packed shard. Raises InputError if it is missing or broken."""
     path = project.packed(shard.name) / f"{shard.name}.manifest.json"
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         what = "the manifest of a published shard is missing"
-        raise InputError(path, what, "bring it back from the site's manifests/") from None
+        raise InputError(path, what, "copy it back from the site's manifests/") from None
     return documents.from_bytes(data, Manifest, path)
 
 
 def content_as_published(manifest: Manifest, wanted: HashedOptions) -> HashedOptions:
-    """Return what shapes a published shard: as it was published, but for the twin that is wanted now.
+    """Return the options of a published shard: as published, except for the twin.
 
-    The v1 hashes of a hybrid are those of its twin, so that it can be made of no source.
+    A hybrid has the v1 hashes of its twin, so the twin can be made without source files.
     """
     version: TorrentVersion = "hybrid"
     if manifest.infohash_v1 is None or manifest.infohash_v2 is None:
@@ -97,9 +97,9 @@ def content_as_published(manifest: Manifest, wanted: HashedOptions) -> HashedOpt
 
 
 def update_times(project: Project, frozen: PublishedShardRows, times: Mapping[int, int]) -> None:
-    """Keep, durably, that files were compared with what is published and are the same, whatever their times.
+    """Save durably the new times of files that were compared and have their published content.
 
-    times: the modification time, nanoseconds, by the member's row.
+    times: modification times in nanoseconds, by the member's row.
     """
     table = parquet.read_rows(frozen.rows, 0, parquet.count_rows(frozen.rows), PLANNED)
     before, rows = table[MTIME.name].combine_chunks(), np.fromiter(times, np.int64)
@@ -129,7 +129,7 @@ def _freeze(project: Project, shard: ReleaseShard, order: int) -> None:
 
 
 def _times(project: Project, shard: ReleaseShard, rows: int) -> pa.Array:
-    """Return the times that the sources had when the shard was packed; null where that was not kept."""
+    """Return the source files' times when the shard was packed; null if unknown."""
     kept = project.source_times(shard.name)
     if kept.exists() and parquet.count_rows(kept) == rows:
         return parquet.read_rows(kept, 0, rows)[MTIME.name]

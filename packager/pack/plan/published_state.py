@@ -1,4 +1,4 @@
-"""What stands: the last release and what is withdrawn from it, as planning the next one needs it."""
+"""Reads the published state for the next plan: the last release, and what is withdrawn from it."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ _WITHDRAWN = "records of it were withdrawn"
 
 @dataclass(frozen=True)
 class PublishedState:
-    """What is published, and what of it shall not stay.
+    """The published shards, and which of them must be withdrawn or replaced.
 
-    withdrawn: by the id of each withdrawn record, the content of its files. replaced: names of shards, and why.
+    withdrawn: the content of each withdrawn record's files, by id. replaced: the reason for each replaced shard.
     """
 
     last: Release | None
@@ -43,12 +43,12 @@ class PublishedState:
         return tuple(each.shard for each in self.frozen if each.shard.phase == phase)
 
     def last_number(self, phase: str) -> int:
-        """Return the highest number of a published shard of a phase, obsolete ones too; 0 where there is none."""
+        """Return the highest number of a phase's published shards, including obsolete ones; 0 if there is none."""
         listed = self.last.shards if self.last else ()
         return max((shard.number for shard in listed if shard.phase == phase), default=0)
 
     def ended(self, config: Config) -> list[Superseded]:
-        """Return the shards of the catalogue that end without a successor: the config has no such phase any more."""
+        """Return the catalogue shards that end without a successor, because the config no longer has their phase."""
         named = {phase.name for phase in config.phases}
         own = _catalogue_phases(self.last) - named
         return [
@@ -59,12 +59,12 @@ class PublishedState:
 
     @property
     def of_files(self) -> tuple[PublishedShardRows, ...]:
-        """The shards whose members are files of the collection, and not the catalogue itself."""
+        """The shards with files of the collection, not with the catalogue."""
         own = _catalogue_phases(self.last)
         return tuple(each for each in self.frozen if each.shard.phase not in own)
 
     def closed(self, config: Config, kept: dict[str, int]) -> list[PlannedPhase]:
-        """Return the published phases that the config has no more; their shards stay. kept: records, by phase."""
+        """Return the published phases that are no longer in the config; their shards stay. kept: records, by phase."""
         named = {phase.name for phase in config.phases}
         made = []
         for phase in self.last.phases if self.last else ():
@@ -87,14 +87,14 @@ class PublishedState:
 
 
 def _catalogue_phases(last: Release | None) -> frozenset[str]:
-    """Return the published phases that hold the catalogue itself."""
+    """Return the published phases that contain the catalogue."""
     return last.catalogue_phases if last else frozenset()
 
 
 def read_published_state(
     project: Project, config: Config, last: Release | None, taken_back: Withdrawals
 ) -> PublishedState:
-    """Return what stands of the last release. Raises InputError where the config is of another collection."""
+    """Return the published state. Raises InputError if the config is of another collection."""
     if last is not None:
         _check_same(config, last)
     frozen = tuple(read_published_rows(project, last)) if last else ()
@@ -110,7 +110,7 @@ def read_published_state(
 
 
 def _old_catalogues(standing: PublishedState, config: Config) -> dict[ShardName, str]:
-    """Return the catalogue shards of phases that the config has no more, if records were withdrawn since."""
+    """Return the catalogue shards of phases that are no longer in the config, if records were withdrawn since."""
     last, named = standing.last, {phase.name for phase in config.phases}
     if last is None:
         return {}
@@ -122,28 +122,28 @@ def _old_catalogues(standing: PublishedState, config: Config) -> dict[ShardName,
 
 
 def _check_same(config: Config, last: Release) -> None:
-    """Raise InputError where what is published cannot go on under this config."""
+    """Raise InputError if the config does not fit the published release."""
     if config.collection.name != last.collection.name:
         raise InputError(
             "packager.toml: collection.name",
-            f'"{config.collection.name}" is not the collection that is published here, "{last.collection.name}"',
-            "a new collection takes a new folder and packager.toml",
+            f'"{config.collection.name}" is not the published collection "{last.collection.name}"',
+            "use a new folder and packager.toml for a new collection",
         )
     content = {phase.name: phase.content for phase in last.phases if phase.state == "published"}
     for phase in config.phases:
         if content.get(phase.name, phase.content) != phase.content:
             raise InputError(
                 f"packager.toml: phases {phase.name}: content",
-                f'"{phase.content}", and the phase is published with "{content[phase.name]}"',
-                "give the new phase another name",
+                f'"{phase.content}", but the phase is published with "{content[phase.name]}"',
+                "choose another name for the new phase",
             )
 
 
 def withdrawn_contents(project: Project, last: Release | None, noted: Withdrawals) -> dict[str, tuple[FileDigest, ...]]:
-    """Return the withdrawn records, by id, with the content of their files.
+    """Return the content of the withdrawn records' files, by id.
 
-    What neither the note nor the release says of it, since it was redacted, is read from what packing kept. Raises
-    InputError where nothing says it any more.
+    If neither the project nor the release lists the content, because it was redacted, it is read from the state folder.
+    Raises InputError if it is lost.
     """
     withdrawn = in_force(last, noted)
     unknown = [record for record, files in withdrawn.items() if not files]
@@ -164,20 +164,18 @@ def withdrawn_contents(project: Project, last: Release | None, noted: Withdrawal
 
 
 def _content_lost(project: Project, serial: int, record: str) -> InputError:
-    """Return the error for a redacted withdrawal whose content nothing here knows, so that it could go out again."""
+    """Return the error for a redacted withdrawal with lost content, which could be published again."""
     what = (
-        f'is lost, and so is the state folder: what "{display_text(record)}" contained, which release {serial}'
-        " withdraws and does not describe, would not be recognised under another name"
+        f'is lost, with the state folder, so the content of "{display_text(record)}", which release {serial}'
+        " withdraws without a description, would not be recognised under another name"
     )
     again = f'withdraw it again while its file is there: packager withdraw "{display_text(record)}"'
     lift = f'undo that: packager withdraw --undo "{display_text(record)}"'
-    return InputError(
-        display_text(str(project.withdrawals)), what, f"bring it back from a backup, or {again}, or {lift}"
-    )
+    return InputError(display_text(str(project.withdrawals)), what, f"restore it from a backup, or {again}, or {lift}")
 
 
 def _holding(project: Project, last: Release | None, withdrawn: Mapping[str, Sequence[FileDigest]]) -> set[ShardName]:
-    """Return the shards that hold a file of these withdrawn records, or its content."""
+    """Return the shards that contain a file of these withdrawn records, or its content."""
     shards = shards_of_files(last)
     if not withdrawn or not shards:
         return set()
@@ -187,9 +185,9 @@ def _holding(project: Project, last: Release | None, withdrawn: Mapping[str, Seq
 
 
 def compared(hashes: SourceHashes, config: Config, standing: PublishedState, closed: str) -> Comparison:
-    """Part the catalogue into what is published and what is to be planned, and count.
+    """Split the catalogue into published records and records to plan, and return the counts.
 
-    closed: the condition on records that are under embargo.
+    closed: the SQL condition of records under embargo.
     """
     if not standing.of_files:
         hashes.project.replanned.unlink(missing_ok=True)
@@ -199,9 +197,9 @@ def compared(hashes: SourceHashes, config: Config, standing: PublishedState, clo
 
 
 def holds_catalogue(standing: PublishedState, phase: str, rows: pa.Table) -> bool:
-    """Say whether the published shards of a catalogue phase hold the very files that were exported.
+    """Return whether the published shards of a catalogue phase contain exactly the exported files.
 
-    rows: of PLANNED, a row a file.
+    rows: of PLANNED, one row for each file.
     """
     shards = [each for each in standing.frozen if each.shard.phase == phase]
     if not shards or any(each.shard.name in standing.replaced for each in shards):
@@ -219,7 +217,7 @@ def _files_of(rows: pa.Table) -> list[tuple[object, ...]]:
 
 
 def keep_times(project: Project, standing: PublishedState, phase: str, folder: Path) -> None:
-    """Keep, durably, which times the files in `folder` have that are those of a published catalogue phase."""
+    """Save durably the times of the files in `folder`, which belong to a published catalogue phase."""
     for each in standing.frozen:
         if each.shard.phase == phase:
             names = parquet.read_rows(each.rows, 0, parquet.count_rows(each.rows), PLANNED)["member"].to_pylist()
@@ -230,9 +228,9 @@ def keep_times(project: Project, standing: PublishedState, phase: str, folder: P
 def successors(
     database: sql.Database, standing: PublishedState, planned: Iterable[tuple[Path, Sequence[PlannedShard]]]
 ) -> list[Superseded]:
-    """Return the shards of files that are replaced, and the new shards that their members go to.
+    """Return the replaced shards of files, and the new shards with their members.
 
-    planned: each phase's table of PLANNED, and its new shards. After `compared`.
+    planned: each phase's table of PLANNED, and its new shards. Call this after `compared`.
     """
     by: dict[str, list[ShardName]] = {each.shard.name: [] for each in standing.of_files}
     for path, shards in planned if standing.of_files else ():
@@ -252,9 +250,9 @@ def successors(
 def waiting(
     database: sql.Database, standing: PublishedState, planned: Sequence[tuple[Path, Sequence[PlannedShard]]]
 ) -> dict[str, int]:
-    """Return, by phase, the published records whose new version is in no new shard, so that the old one stays.
+    """Return, by phase, how many published records keep their old version, because no new shard has the new one.
 
-    planned: as for `successors`. After `compared`.
+    planned: see `successors`. Call this after `compared`.
     """
     if not standing.of_files or not planned:
         return {}
@@ -269,11 +267,11 @@ def waiting(
 def sources_gone(
     project: Project, standing: PublishedState, stale: Collection[str], *, virtual: bool
 ) -> tuple[ShardName, ...]:
-    """Return those of the shards `stale` whose bytes lay nowhere here but in the files that are not what they were.
+    """Return which of the shards `stale` have no tar and can no longer be made from the source files.
 
-    virtual: shards have no tars, so one without a tar was virtual, also if the state folder that said so was lost.
+    virtual: shards have no tars, so a shard without a tar was virtual, even if the lost state folder does not show it.
     """
-    tars = frozenset(tar_names(project) if stale else ())  # a store is asked for the list of them
+    tars = frozenset(tar_names(project) if stale else ())  # lists a store
 
     def is_virtual(shard: PlannedShard) -> bool:
         made = read_packed(project, shard.name)

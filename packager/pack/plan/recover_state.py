@@ -1,7 +1,7 @@
-"""A state folder that was lost, made again from the site: what is published must go on, and never begin anew.
+"""Rebuilds a lost state folder from the site, so that the next release continues the published ones.
 
-What the site does not tell is lost: the times of the sources, so each file is read once and compared; and the rows of
-members that were withdrawn.
+The site does not have everything: the source files' times are lost, so each file is read once and compared, and the
+rows of withdrawn members are lost.
 """
 
 import shutil
@@ -28,14 +28,14 @@ from packager.paths import display_text
 from packager.progress import Progress
 from packager.units import date_of
 
-_FIX = "bring back the site as it was published, or the state folder"
+_FIX = "restore the published site, or the state folder"
 
 
 def recover_state(project: Project, collection: str, progress: Progress) -> None:
-    """Where the site shows a release that the state folder does not know, take it and all before it into the state.
+    """If the site has a release that is not in the state folder, copy it and all earlier releases there.
 
-    What a killed run left is simply done again. Raises InputError for the site of another project, TrustError where
-    the site is not whole.
+    If a run was killed, run it again. Raises InputError for the site of another project, TrustError if the site is
+    incomplete.
     """
     path = project.site / RELEASE
     if not path.is_file():
@@ -45,7 +45,9 @@ def recover_state(project: Project, collection: str, progress: Progress) -> None
     if not _continues(project, shown_release, last, collection):
         state_files.check_site(project)
         return
-    progress.note(f"the state folder does not know release {shown_release.serial}, which is published: taking it over")
+    progress.note(
+        f"the state folder does not have the published release {shown_release.serial}; it is copied from the site"
+    )
     for shard in shown_release.shards:
         if not (project.packed(shard.name) / MARKER).exists():
             _take_shard(project, shard)
@@ -53,7 +55,7 @@ def recover_state(project: Project, collection: str, progress: Progress) -> None
 
 
 def _continues(project: Project, site: Release, last: tuple[Release, bytes] | None, collection: str) -> bool:
-    """Say whether the site shows a later release of this project, or the releases of a state folder that was lost."""
+    """Return whether the site has a later release of this project, or the releases of a lost state folder."""
     if last is None:
         return site.collection.name == collection
     path = project.site / "releases" / f"{last[0].serial}.json"
@@ -61,7 +63,7 @@ def _continues(project: Project, site: Release, last: tuple[Release, bytes] | No
 
 
 def _take_chain(project: Project, body: bytes, serial: int) -> None:
-    """Write the release documents, the newest last: only with it does the state know any of them."""
+    """Write the release documents, the newest last; without it, the state has none of them."""
     folder = project.site / "releases"
     found = {serial: body}
     for older in range(serial - 1, 0, -1):
@@ -79,13 +81,13 @@ def _take_chain(project: Project, body: bytes, serial: int) -> None:
 
 
 class _Link(msgspec.Struct):
-    """What of a release document the chain is made of."""
+    """The field of a release document that makes the chain."""
 
     previous: str | None
 
 
 def _take_shard(project: Project, shard: ReleaseShard) -> None:
-    """Copy a shard's documents, its mark last. Raises TrustError for one that is not as the release lists it."""
+    """Copy a shard's documents, its marker last. Raises TrustError if one differs from the release."""
     folder = atomic_files.make_folder(project.packed(shard.name))
     for file in shard.documents:
         _copy(project.site / file.path, folder / Path(file.path).name, file)
@@ -103,7 +105,7 @@ def _take_shard(project: Project, shard: ReleaseShard) -> None:
 
 
 def _moved(table: Path) -> dict[int, MovedFile]:
-    """Return the members that moved since they were packed, as a published table says it."""
+    """Return the members that moved since packing, from a published table."""
     columns = parquet.read_rows(table, 0, parquet.count_rows(table), MEMBERS).select(["current_id", "current_path"])
     now = zip(*(column.to_pylist() for column in columns.columns), strict=True)
     return {row: MovedFile(record, path, None) for row, (record, path) in enumerate(now) if record or path}

@@ -1,1 +1,1 @@
-"""`prune`: tars and folders that nobody should share any more, found and deleted."""
+"""`prune`: finds and deletes tars and folders that should no longer be shared."""

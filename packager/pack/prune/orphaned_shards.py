@@ -1,4 +1,4 @@
-"""Shards that this project packed and never published, and that the plan has no more, or will not have."""
+"""Finds unpublished shards of this project that are no longer in the plan, or will not be in the next one."""
 
 from collections.abc import Collection
 
@@ -14,10 +14,10 @@ from packager.pack.shard.pack_shard import read_packed
 
 
 def without_plan(project: Project, release: Release | None) -> dict[ShardName, Container]:
-    """Return the shards that were packed here and that neither the last release nor the plan has, by name.
+    """Return the packed shards that are neither in the last release nor in the plan, by name.
 
-    None are known without a plan. Reads two small files a shard. A shard that the plan has with other content is not
-    among them: packing replaces it.
+    Without a plan, the result is empty. Reads two small files for each shard. A shard that is in the plan with other
+    content is not included, because packing replaces it.
     """
     packed = project.state / "packed"
     if not project.plan.exists() or not packed.is_dir():
@@ -29,10 +29,10 @@ def without_plan(project: Project, release: Release | None) -> dict[ShardName, C
 
 
 def emptied(project: Project, withdrawn: Collection[str]) -> dict[ShardName, Container]:
-    """Return the unpublished shards of the plan for which the next plan has no record, by name.
+    """Return the unpublished shards of the plan that the next plan will not need, by name.
 
-    withdrawn: the ids of all withdrawn records. The next plan cuts the other records into the first shards of their
-    phase, so the last ones are not needed: as many as have only withdrawn records. Out of core.
+    withdrawn: the ids of all withdrawn records. The next plan puts the other records into the first shards of their
+    phase. So it does not need the last ones: as many as have only withdrawn records.
     """
     if not project.plan.exists():
         return {}
@@ -56,12 +56,12 @@ def emptied(project: Project, withdrawn: Collection[str]) -> dict[ShardName, Con
 
 
 def _is_ours(project: Project, name: ShardName) -> bool:
-    """Say whether this project packed a shard with its tar: a virtual one has a tar only if a note says so."""
+    """Return whether this project packed the shard with a tar. A virtual shard has a tar only if its stamp exists."""
     made = read_packed(project, name)
     return made is not None and (not made.virtual or wrote_shard(project, name))
 
 
 def _container(project: Project, name: ShardName) -> Container:
-    """Return what a packed shard is kept as, by its manifest; "tar" if that is missing."""
+    """Return a packed shard's container from its manifest; "tar" if the manifest is missing."""
     path = project.packed(name) / f"{name}.manifest.json"
     return documents.from_bytes(path.read_bytes(), Manifest, path).container if path.exists() else "tar"

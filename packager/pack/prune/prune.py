@@ -1,8 +1,8 @@
-"""The tars and folders that nobody should share any more, found and deleted: only what this project made.
+"""Finds and deletes tars and folders that should no longer be shared, but only those that this project made.
 
-They are those of obsolete shards, and those that were packed and that neither a release nor the plan has. A tar is
-this project's if the shard's mark of what was packed has its size. Of a shard that is kept as files, only the bag's own
-files are this project's.
+These are obsolete shards, and packed shards that are neither in a release nor in the plan. A tar belongs to this
+project if it has the size in the shard's marker. Of a shard that is kept as files, only the bag's own files are
+deleted.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ _TAG_FILE_MOST = 1 << 30  # bytes
 
 @dataclass(frozen=True)
 class _Ended:
-    """A shard whose tar should be deleted, and why. forget: its documents and notes go with the tar."""
+    """A shard with a tar to delete, and why. forget: its documents are deleted with the tar."""
 
     name: ShardName
     container: Container
@@ -48,7 +48,7 @@ class _Ended:
 
 @dataclass
 class _Found:
-    """What was found: for each file the report's line and what deletes it; and what is not ours."""
+    """Files to delete, each with its line of the report and a function that deletes it; and files that are not ours."""
 
     files: list[tuple[PruneItem, Callable[[], object]]] = field(default_factory=list)
     kept: list[Issue] = field(default_factory=list)
@@ -58,10 +58,10 @@ class _Found:
 
 
 def prune(project: Project, ask: Ask, *, now: str, dry_run: bool = False) -> PruneReport:
-    """Delete, durably, the files of shards that nobody should share, if `ask` agrees; return what was, or would be.
+    """Delete the files of shards that should no longer be shared, durably and if `ask` agrees. Return the report.
 
-    now: RFC 3339. The caller holds the lock of the state folder, unless it is a dry run. Raises IncompleteError where
-    the system or the store refuses.
+    now: RFC 3339. The caller must have locked the state folder, unless it is a dry run. Raises IncompleteError if a
+    file cannot be deleted.
     """
     last = state_files.read_last_release(project)
     found = _find(project, _ended(project, last, now))
@@ -81,11 +81,11 @@ def to_delete(project: Project, release: Release | None, now: str) -> tuple[Prun
 def after_the_next_release(
     project: Project, release: Release | None, names: Collection[str], withdrawn: Collection[str] = ()
 ) -> tuple[PruneItem, ...]:
-    """Return the files that should be deleted once the next release is out.
+    """Return the files to delete after the next release.
 
-    names: published shards that it replaces. withdrawn: the ids of all records that it leaves out; if there are any,
-    the tars are included that no release lists and that the next plan does not have, as far as that is known now.
-    A store is not asked what it has.
+    names: published shards that it replaces. withdrawn: the ids of all records that it leaves out. If there are any,
+    the result includes tars that are in no release and will not be in the next plan, as far as this is known now.
+    A store is not listed.
     """
     if isinstance(project.shards_location, StoreUrl):
         return ()
@@ -99,7 +99,7 @@ def after_the_next_release(
 
 
 def _ended(project: Project, release: Release | None, now: str) -> list[_Ended]:
-    """Return the shards that nobody should share any more: the obsolete ones, and those that nothing has."""
+    """Return the shards that should no longer be shared: obsolete ones, and those in no release and no plan."""
     if release is None:
         return _left_over(project, release)
     hand_out = SharingRule(release, now=now)
@@ -114,13 +114,13 @@ def _ended(project: Project, release: Release | None, now: str) -> list[_Ended]:
 
 
 def _left_over(project: Project, release: Release | None) -> list[_Ended]:
-    """Return the shards that were packed, and that neither a release nor the plan has."""
+    """Return the packed shards that are in no release and not in the plan."""
     found = orphaned_shards.without_plan(project, release)
-    return [_Ended(name, kind, "no release and no plan has it", forget=True) for name, kind in found.items()]
+    return [_Ended(name, kind, "it is in no release and not in the plan", forget=True) for name, kind in found.items()]
 
 
 def _report(found: _Found, *, deleted: bool) -> PruneReport:
-    """Return what was found as a report."""
+    """Return the report."""
     files = tuple(each for each, _ in found.files)
     return PruneReport(files=files, size=sum(each.size for each in files), deleted=deleted, kept=tuple(found.kept))
 
@@ -141,13 +141,13 @@ def _find(project: Project, ended: Sequence[_Ended]) -> _Found:
 
 
 def _packed_size(project: Project, shard: _Ended) -> int | None:
-    """Return the bytes of the tar that this project packed; None: it did not pack the shard."""
+    """Return the size of the tar that this project packed; None if it did not pack the shard."""
     made = read_packed(project, shard.name)
     return made.size if made else None
 
 
 def _forgetting(project: Project, shard: _Ended, delete: Callable[[], object]) -> Callable[[], object]:
-    """Return what deletes a shard's tar, and then its documents and notes if nothing needs them any more."""
+    """Return a function that deletes a shard's tar, and its documents if they are no longer needed."""
 
     def both() -> None:
         delete()
@@ -158,7 +158,7 @@ def _forgetting(project: Project, shard: _Ended, delete: Callable[[], object]) -
 
 
 def _in_folder(project: Project, shard: _Ended, found: _Found) -> None:
-    """Find a shard's tar, and what a killed run left of it."""
+    """Find a shard's tar in a folder, and its partial files from killed runs."""
     tar, ours = project.tar(shard.name), _packed_size(project, shard)
     owner = project_owner(project.state)
     beside = atomic_files.partial_path(tar, owner) if owner else None
@@ -176,7 +176,7 @@ def _in_folder(project: Project, shard: _Ended, found: _Found) -> None:
 
 
 def _in_store(project: Project, place: StoreUrl, shards: Iterable[_Ended], found: _Found) -> None:
-    """Find shards' tars in the store that they go to."""
+    """Find shards' tars in a store."""
     stored, store = stored_tars(project), open_store(place)
     for shard in shards:
         size = stored.get(f"{shard.name}.tar")
@@ -191,13 +191,13 @@ def _in_store(project: Project, place: StoreUrl, shards: Iterable[_Ended], found
 
 
 def _bag_files(project: Project, shard: _Ended, found: _Found) -> None:
-    """Find the bag's own files in the folder of a shard that is kept as files; its members are the collection's."""
+    """Find the bag's own files in the folder of a shard that is kept as files. Its members are not deleted."""
     folder = project.folder(shard.name)
     there = {name: status for name in _TAG_FILES if (status := _status(folder / name))}
     if not there:
         return
     if _packed_size(project, shard) is None or not _are_ours(folder):
-        found.kept.append(Issue(where=display_text(str(folder)), what="its tag files are not those that were packed"))
+        found.kept.append(Issue(where=display_text(str(folder)), what="its tag files are not those of packing"))
         return
 
     def delete() -> None:
@@ -214,7 +214,7 @@ def _bag_files(project: Project, shard: _Ended, found: _Found) -> None:
 
 
 def _are_ours(folder: Path) -> bool:
-    """Say whether the tag files of a folder are a bag's: complete, with the digests of its tag manifest."""
+    """Return whether a folder's tag files are a bag's: complete, with the digests of its tag manifest."""
     try:
         lines = read_limited(folder / bag.TAGMANIFEST, _TAG_FILE_MOST).decode().splitlines()
         told = {line[66:]: line[:64] for line in lines}
@@ -225,7 +225,7 @@ def _are_ours(folder: Path) -> bool:
 
 
 def _status(path: Path) -> os.stat_result | None:
-    """Return what the system says of a path, links not followed; None: nothing is there."""
+    """Return the status of a path without following links; None if it does not exist."""
     try:
         return path.lstat()
     except (FileNotFoundError, NotADirectoryError):

@@ -1,1 +1,1 @@
-"""One shard: read once, hashed, written, and its documents beside it. Start at `pack_shard.py`."""
+"""Packs one shard: reads its files once, hashes them, and writes the tar and documents. Start at `pack_shard.py`."""

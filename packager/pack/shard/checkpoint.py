@@ -1,7 +1,7 @@
-"""How far the pass over a large shard has come, noted once a minute, so that a killed pack goes on from there.
+"""Checkpoints of the pass over a large shard, saved once a minute, so that a killed pack can resume.
 
-A note holds the hashes of the pieces and members that were read, and stands for the bytes of a tar that are on the
-disk by then. It is of use for the very same shard alone, and goes when that is whole or begun anew.
+A checkpoint contains the hashes of the pieces and members that were read; the tar's bytes up to there are on the disk.
+It is valid only for exactly the same shard, and is removed when the shard is complete or started again.
 """
 
 import os
@@ -22,20 +22,20 @@ from packager.engine.hashing.stream_hasher import StreamHasher
 from packager.errors import IncompleteError
 
 FILE = "checkpoint"
-SECONDS = 60.0  # between notes: the most that a kill loses, but for a member that takes longer
+SECONDS = 60.0  # between checkpoints; a kill loses at most this, or one member that takes longer
 _FORMAT = 1
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """Where a pass goes on: at byte `start`, a piece's first; up to `stop` only for the pieces' hashes.
+    """Where a pass resumes: at byte `start`, the first of a piece. Bytes up to `stop` are read only for piece hashes.
 
-    members: that are read, the last of them up to `stop`; digests: their SHA-256, joined. pieces, layer: the hashes of
-    the pieces before `start`, 20 and 32 bytes each. tar: whether its bytes before `start` are on the disk. seconds:
-    that it took to come so far.
+    members: number of members that were read, the last of them up to `stop`. digests: their SHA-256, joined. pieces,
+    layer: the hashes of the pieces before `start`, 20 and 32 bytes each. tar: whether the bytes before `start` are on
+    the disk. seconds: time of the pass so far.
     """
 
     format: int
-    content: str  # what tells this tar from another
+    content: str  # digest of everything that decides the tar
     members: int
     start: int
     stop: int
@@ -48,7 +48,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 @dataclass
 class CheckpointLog:
-    """The notes of one pass. content: what tells this tar from another. begun: where the pass goes on; None: anew."""
+    """Saves the checkpoints of one pass. content: see Checkpoint. begun: where the pass resumes; None: at the start."""
 
     path: Path
     content: str
@@ -59,16 +59,16 @@ class CheckpointLog:
     _noted: int = 0
 
     def take(self, members: int, digests: bytearray, hashes: StreamHasher, sink: Sink) -> None:
-        """Note that the first `members` are read, where that is due. Raises IncompleteError for a failing disk."""
+        """Save a checkpoint after the first `members`, if one is due. Raises IncompleteError for a failing disk."""
         now = time.monotonic()
         if now - self._last < SECONDS:
             return
         done = int(self.layout.offsets[members - 1] + self.layout.sizes[members - 1]) - IN_FLIGHT
-        whole = int(np.searchsorted(self.layout.starts, done, "right")) - 1  # members that are hashed and written
+        complete = int(np.searchsorted(self.layout.starts, done, "right")) - 1  # members that are hashed and written
         piece_length = hashes.piece_length
-        stop = int(self.layout.starts[max(0, whole)])
+        stop = int(self.layout.starts[max(0, complete)])
         start = stop // max(piece_length, BUFFER) * max(piece_length, BUFFER)
-        if whole < 1 or start <= self._noted:
+        if complete < 1 or start <= self._noted:
             return
         if isinstance(sink, DirectWriter):
             sink.keep()
@@ -76,25 +76,25 @@ class CheckpointLog:
         note = Checkpoint(
             format=_FORMAT,
             content=self.content,
-            members=whole,
+            members=complete,
             start=start,
             stop=stop,
-            digests=bytes(digests[: 32 * whole]),
+            digests=bytes(digests[: 32 * complete]),
             pieces=pieces,
             layer=layer,
             tar=isinstance(sink, DirectWriter),
             seconds=now - self._started + (self.begun.seconds if self.begun else 0),
         )
-        with suppress(IncompleteError):  # the pass can do without
+        with suppress(IncompleteError):  # a checkpoint is optional
             atomic_files.write_bytes(self.path, msgspec.msgpack.encode(note))
         self._last, self._noted = time.monotonic(), start
 
 
 def notes(folder: Path, content: str, layout: Layout, piece_length: int, tar: Path | None) -> CheckpointLog | None:
-    """Return the notes of a shard's pass, and where it goes on; None for a shard that cannot.
+    """Return the checkpoint log of a shard's pass; None for a shard that cannot resume.
 
-    folder: of its documents. tar: the file that was begun; None: none is written. Another command may have written to
-    it since, so the last piece before the note is looked at there.
+    folder: of its documents. tar: the partial file; None: no tar is written. Another command may have written to the
+    file, so its last piece before the checkpoint is verified.
     """
     if not isinstance(layout, TarLayout):
         return None
@@ -108,7 +108,7 @@ def notes(folder: Path, content: str, layout: Layout, piece_length: int, tar: Pa
 
 
 def forget(folder: Path) -> None:
-    """Remove a shard's note, durably: before its tar is begun anew, and when it is whole."""
+    """Remove a shard's checkpoint durably, before its tar is started again and when it is complete."""
     try:
         (folder / FILE).unlink()
     except FileNotFoundError:
@@ -117,7 +117,7 @@ def forget(folder: Path) -> None:
 
 
 def _read(path: Path) -> Checkpoint | None:
-    """Return a note; None for what is none, cannot be read, or is of another version."""
+    """Return a checkpoint; None if it is missing, unreadable or of another version."""
     try:
         return msgspec.msgpack.decode(path.read_bytes(), type=Checkpoint)
     except (OSError, msgspec.MsgspecError):
@@ -125,7 +125,7 @@ def _read(path: Path) -> Checkpoint | None:
 
 
 def _holds(path: Path, note: Checkpoint, size: int, piece_length: int) -> bool:
-    """Say whether a file is the tar of a note: it has the tar's size, and before the note's start the piece hashed."""
+    """Return whether a file fits a checkpoint: it has the tar's size, and the piece before `start` is right."""
     if not note.tar:
         return False
     hashes = PieceHashes(size, piece_length, b"" if note.layer else None, note.layer, note.pieces)

@@ -1,4 +1,4 @@
-"""The tars that lie where they go, in a folder or in a store, and what killed runs left there."""
+"""Lists existing tars in a folder or a store, and removes partial files of killed runs."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ from packager.pack.shard import pack_on_cluster
 
 
 def stored_tars(project: Project) -> dict[str, int]:
-    """Return the tars in the store that tars go to, and the bytes of each; none where they go to a folder."""
+    """Return the tars in the store for tars, with their sizes in bytes; nothing if tars go to a folder."""
     if not isinstance(project.shards_location, StoreUrl):
         return {}
     entries = open_store(project.shards_location).entries()
@@ -23,17 +23,17 @@ def stored_tars(project: Project) -> dict[str, int]:
 
 
 def tar_names(project: Project) -> list[str]:
-    """Return the names of the tars that lie where they go, sorted."""
+    """Return the names of existing tars, sorted."""
     if isinstance(project.shards_location, StoreUrl):
         return sorted(stored_tars(project))
     return sorted(path.name for path in project.shards.glob("*.tar"))
 
 
 def remove_leftovers(place: Place, owner: str, names: Iterable[str], kept: Collection[str] | None = None) -> None:
-    """Remove what a killed run of this project left of the tars with these names; the caller holds its lock.
+    """Remove partial files of tars from killed runs of this project. The caller must have locked the project.
 
-    owner: the project's id: what others left, or are writing, stays. kept: tars of which it stays; then what is left
-    of any other goes, too.
+    owner: the project's id; files of other projects stay. names: the tars. kept: tars that keep their partial files; if
+    given, the partial files of all other tars are removed.
     """
     if isinstance(place, StoreUrl):
         store = open_store(place)
@@ -50,4 +50,4 @@ def remove_leftovers(place: Place, owner: str, names: Iterable[str], kept: Colle
         if os.path.lexists(beside):
             remove_unlocked(beside)
     for folder in place.glob(f"{pack_on_cluster.ARRIVING}{owner}-*"):
-        shutil.rmtree(folder, ignore_errors=True)  # a worker that nobody hears any more may still write there
+        shutil.rmtree(folder, ignore_errors=True)  # a lost worker may still write there

@@ -1,7 +1,7 @@
-"""Which tars this project wrote, and where. It replaces no other tar, and never shares a shard's name with a project.
+"""Keeps a list of the tars that this project wrote, so that it never replaces a tar of another project.
 
-Several projects may write to one folder. `.packager/tars/NAME.json` lists the places where this project wrote the
-shard NAME; it is written before the tar gets its name there, so that a kill leaves no tar that nobody knows.
+Several projects can write to one folder. `.packager/tars/NAME.json` lists the places where this project wrote the shard
+NAME. The list is written before the tar gets its final name, so that every tar is in the list even after a kill.
 """
 
 import glob
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 def wrote(task: "ShardTask") -> bool:
-    """Say whether this project wrote the shard in the place where its tar goes now."""
+    """Return whether this project wrote the shard in the present place of its tar."""
     return wrote_shard(task.project, task.shard.name)
 
 
 def wrote_shard(project: Project, name: ShardName) -> bool:
-    """Say whether this project wrote the shard with this name in the place where tars go now."""
+    """Return whether this project wrote the named shard in the present place for tars."""
     return project.shards_key in _places(project, name)
 
 
@@ -38,12 +38,12 @@ def is_unstamped(task: "ShardTask") -> bool:
 
 
 def check_name(task: "ShardTask") -> None:
-    """Raise InputError where the tar would replace one that is not this project's, or another project writes it."""
+    """Raise InputError if the tar would replace another project's tar, or another project is writing it."""
     if not task.owner or task.is_without_tar:
         return
     advice = "set another shards.folder, or another collection.name"
     if task.size_there is not None and not wrote(task):
-        what = "is there, and this project did not write it"
+        what = "already exists, but this project did not write it"
         raise InputError(_shown(task), what, f"move it away, or {advice}")
     if isinstance(task.project.shards_location, StoreUrl):
         return
@@ -51,13 +51,13 @@ def check_name(task: "ShardTask") -> None:
         if other == task.partial:
             continue
         if is_locked(other):
-            raise InputError(_shown(task), "another project writes it at this moment", advice)
-        what = f"another project has begun to write it ({display_text(other.name)})"
+            raise InputError(_shown(task), "another project is writing it now", advice)
+        what = f"another project has started to write it ({display_text(other.name)})"
         raise InputError(_shown(task), what, f"remove that file if its project is gone, or {advice}")
 
 
 def claim(task: "ShardTask") -> None:
-    """Note durably that this project writes the shard in its place. Raises InputError as `check_name`."""
+    """Record durably that this project writes the shard in its place. Raises the InputError of `check_name`."""
     if not task.owner or task.is_without_tar:
         return
     check_name(task)
@@ -67,13 +67,13 @@ def claim(task: "ShardTask") -> None:
 
 
 def _shown(task: "ShardTask") -> str:
-    """Return how a message names the tar."""
+    """Return the tar's name for messages."""
     place = task.project.shards_location
     return display_text(f"{place}/{task.shard.name}.tar" if isinstance(place, StoreUrl) else str(task.tar))
 
 
 def _places(project: Project, name: ShardName) -> list[str]:
-    """Return the places where the shard was written; none where the list is damaged."""
+    """Return the places where the shard was written; none if the list is damaged."""
     try:
         return msgspec.json.decode(project.places(name).read_bytes(), type=list[str])
     except (OSError, msgspec.MsgspecError):

@@ -1,9 +1,9 @@
-"""Shards packed and written on other machines: the plan's rows go there, documents come back, tars stay where they are.
+"""Packs shards on other machines: rows of the plan are sent, documents come back, and tars are written in place.
 
-Every machine sees the source and the shards' folder under the same paths; the state folder only this one sees. A
-worker writes a tar into a folder of this run's own, beside its place. It gets its name here, once what came back was
-looked at: what a worker writes late, when another one did its work, is never seen. Into a store, which knows no
-renaming, a worker writes it under its name, once all of it is there.
+All machines need the source and the shards folder under the same paths; only this machine has the state folder. A
+worker writes a tar into a separate folder of this run. This machine checks the result and gives the tar its final name,
+so a late tar of a lost worker is ignored. A store cannot rename files, so a worker completes the upload under the final
+name.
 """
 
 import contextlib
@@ -45,22 +45,22 @@ from packager.pack.shard.pack_shard import (
 )
 from packager.progress import Advance
 
-_LEVEL = 3  # of zstd, for rows that travel
+_LEVEL = 3  # of zstd, for rows that are sent
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 Result = TypeVar("Result")
 
-_TRAVELS = 900_000  # bytes of rows
-ARRIVING = ".arriving-"  # begins the name of a folder in the shards' folder, one a run; the project's id follows
-_RUNS = "run"  # a file in it while the run lasts
+_MAX_SENT = 900_000  # bytes of rows
+ARRIVING = ".arriving-"  # prefix of a run's folder in the shards folder; the project's id follows
+_RUNS = "run"  # a file in it during the run
 
 
 @dataclass(frozen=True)
 class SentTask:
-    """What travels: the task, its rows of the plan, or the file of many, and the folder that the tar goes to.
+    """What is sent to a worker: the task, its rows of the plan (or a file with them), and the folder for the tar.
 
-    arriving: None where tars go to a store.
+    arriving: None if tars go to a store.
     """
 
     task: ShardTask
@@ -70,7 +70,7 @@ class SentTask:
 
 @dataclass(frozen=True)
 class ReceivedShard:
-    """What comes back: the mark, the documents by their names, and the folder where the tar or the tag files lie."""
+    """What a worker returns: the marker, the documents by name, and the folder with the tar or the tag files."""
 
     packed: PackedMarker
     documents: dict[str, bytes]
@@ -78,9 +78,9 @@ class ReceivedShard:
 
 
 def split_tasks(tasks: Sequence[ShardTask], cluster: WorkerPool | None) -> tuple[list[ShardTask], list[ShardTask]]:
-    """Return the tasks to be done here, and those for the cluster, each in the order given.
+    """Return the tasks for this machine and those for the cluster, in the same order.
 
-    Members that lie in the state folder, a catalogue phase's, are not seen elsewhere.
+    Shards of a catalogue phase stay here, because their members are in the state folder.
     """
     if cluster is None:
         return list(tasks), []
@@ -94,7 +94,7 @@ def run(
     tasks: Sequence[ShardTask],
     advance: Advance,
 ) -> Iterator[tuple[ShardTask, Result | PackagerError]]:
-    """Run shards' tasks on a cluster. job: made for the folder that workers write to; what is left in it goes."""
+    """Run tasks on a cluster. job: makes the job for the folder that workers write to, which is removed at the end."""
     shards = tasks[0].project.shards_location
     if isinstance(shards, StoreUrl):
         yield from cluster.run(job(None), tasks, advance)
@@ -104,14 +104,14 @@ def run(
     try:
         yield from cluster.run(job(folder), tasks, advance)
     finally:
-        with contextlib.suppress(OSError):  # a worker that nobody hears any more finds nothing to write to
+        with contextlib.suppress(OSError):  # so that a lost worker cannot write there
             over = folder.with_name(f"{folder.name}.over")
             folder.rename(over)
             shutil.rmtree(over, ignore_errors=True)
 
 
 def packing(folder: Path | None) -> Job[ShardTask, SentTask, ReceivedShard, PackedMarker]:
-    """Return how shards are packed elsewhere. folder: of this run, that workers write to; None: tars go to a store."""
+    """Return the job for packing on a cluster. folder: of this run, for workers; None: tars go to a store."""
     return Job(
         prepare=lambda task: load(task, folder),
         run=pack_there,
@@ -121,9 +121,9 @@ def packing(folder: Path | None) -> Job[ShardTask, SentTask, ReceivedShard, Pack
 
 
 def load(task: ShardTask, folder: Path | None) -> SentTask:
-    """Return what travels of a task, less than 1 MB: its rows, of some 70 bytes a member, and little else.
+    """Return what is sent for a task: less than 1 MB, mainly rows with about 70 bytes for each member.
 
-    Many rows do not travel by the scheduler, but lie in a file in `folder`; where there is none, they do.
+    Many rows are not sent but written to a file in `folder`, if there is one.
     """
     stands = shard_status(task)
     shard = task.shard
@@ -136,10 +136,10 @@ def load(task: ShardTask, folder: Path | None) -> SentTask:
         without_tar=task.is_without_tar,
         withdrawn=withdrawn_of(task, rows["size"].to_pylist()),
         moved=moved_of(task),
-        owner="",  # there a folder of its own is written to
+        owner="",  # a worker writes to a separate folder
     )
     size, data = compress_rows(rows)
-    if folder is None or len(data) <= _TRAVELS:
+    if folder is None or len(data) <= _MAX_SENT:
         return SentTask(going, (size, data), folder)
     file = folder / f"{shard.name}.{size}.rows"
     file.write_bytes(data)
@@ -147,7 +147,7 @@ def load(task: ShardTask, folder: Path | None) -> SentTask:
 
 
 def pack_there(given: SentTask, advance: Advance) -> ReceivedShard:
-    """Pack a shard on a worker. Raises as `pack_shard.pack_shard`; then nothing of it is left."""
+    """Pack a shard on a worker. Raises the errors of `pack_shard.pack_shard`, and removes the partial files then."""
     started = time.monotonic()
     with at_worker(given) as task:
         build_shard(task, task.links, advance)
@@ -158,13 +158,13 @@ def pack_there(given: SentTask, advance: Advance) -> ReceivedShard:
 
 
 def where_written(task: ShardTask) -> Path | None:
-    """Return the folder that a worker's tar lies in; None: it lies in a store."""
+    """Return the folder of a worker's tar; None if the tar is in a store."""
     return None if isinstance(task.project.shards_location, StoreUrl) else task.project.shards_location
 
 
 @contextlib.contextmanager
 def at_worker(given: SentTask) -> Iterator[ShardTask]:
-    """Yield the task as this worker does it: its state in a temporary folder, its tar in one of its own."""
+    """Yield the task for this worker, with a temporary state folder and a separate folder for the tar."""
     source, arriving = given.task.source, given.arriving
     if isinstance(source, Path) and not source.is_dir():
         raise _not_there(source)
@@ -180,7 +180,7 @@ def at_worker(given: SentTask) -> Iterator[ShardTask]:
             scratch = Path(made)
             project = replace(given.task.project, config=scratch / "packager.toml", shards_location=place)
             planned = scratch / "planned.parquet"
-            with atomic_files.without_fsync(scratch):  # what is kept of it is made durable where it is received
+            with atomic_files.without_fsync(scratch):  # results are made durable where they are received
                 parquet.write_rows(planned, PLANNED, decompress_rows(rows).to_batches())
                 yield replace(given.task, project=project, planned=planned)
         if arriving and not (arriving / _RUNS).exists():
@@ -188,23 +188,23 @@ def at_worker(given: SentTask) -> Iterator[ShardTask]:
     except BaseException:
         if own and arriving:
             shutil.rmtree(own, ignore_errors=True)
-            if not (arriving / _RUNS).exists():  # the run is over, and the folder was made again for `own`
+            if not (arriving / _RUNS).exists():  # the run has ended; `own` created the folder again
                 shutil.rmtree(arriving, ignore_errors=True)
         raise
 
 
 def _not_there(folder: Path) -> IncompleteError:
-    """Return the error of a worker that does not see a folder."""
-    missing = FileNotFoundError(errno.ENOENT, "is not there for a worker: all machines need it under this path")
+    """Return the error of a worker that cannot see a folder."""
+    missing = FileNotFoundError(errno.ENOENT, "does not exist for a worker: all machines need it under this path")
     error = from_os_error(missing, folder, "mount it there")
-    error.__cause__ = missing  # another worker may see it
+    error.__cause__ = missing  # another worker may have it
     return error
 
 
 def take_packed(task: ShardTask, arrived: ReceivedShard) -> PackedMarker:
-    """Put a shard that was packed elsewhere in its place, durably, its mark last. Raises IncompleteError."""
+    """Put a shard from a worker in its place, durably, its marker last. Raises IncompleteError."""
     if arrived.packed.content != task.content_digest:
-        raise InputError(task.shard.name, "a worker packed another shard than the plan has")
+        raise InputError(task.shard.name, "a worker packed a shard that is not in the plan")
     bare = task.is_without_tar
     clear_documents(task)
     if not bare and arrived.folder:
@@ -215,7 +215,7 @@ def take_packed(task: ShardTask, arrived: ReceivedShard) -> PackedMarker:
         if name != MARKER:
             atomic_files.write_bytes(task.folder / name, data)
     atomic_files.write_bytes(task.folder / MARKER, arrived.documents[MARKER])
-    checkpoint.forget(task.folder)  # of a pass here, that was killed before
+    checkpoint.forget(task.folder)  # from a killed pass on this machine
     if arrived.folder:
         shutil.rmtree(arrived.folder, ignore_errors=True)
         atomic_files.discard(task.tar, task.owner)
@@ -223,7 +223,7 @@ def take_packed(task: ShardTask, arrived: ReceivedShard) -> PackedMarker:
 
 
 def take_tar(task: ShardTask, folder: Path) -> None:
-    """Give what a worker wrote its final name. Raises IncompleteError where it is not seen here."""
+    """Move a worker's file to its final name. Raises IncompleteError if this machine cannot see the file."""
     shard = task.shard
     own_tars.claim(task)
     try:
@@ -235,8 +235,8 @@ def take_tar(task: ShardTask, folder: Path) -> None:
             return
         size = (folder / task.tar.name).stat().st_size
         if size != shard.size:
-            what = f"a worker wrote {shard.size} bytes, and {size} of them are seen here"
-            raise IncompleteError(task.tar, what, "shards.folder must be one folder for all machines")
+            what = f"a worker wrote {shard.size} bytes, but this machine sees {size}"
+            raise IncompleteError(task.tar, what, "use the same shards.folder on all machines")
         atomic_files.move_file(folder / task.tar.name, task.tar)
         write_tar_stamp(task.project, shard.name)
     except OSError as error:
@@ -244,9 +244,9 @@ def take_tar(task: ShardTask, folder: Path) -> None:
 
 
 def compress_rows(rows: pa.Table) -> tuple[int, bytes]:
-    """Return the size of the rows' Arrow stream in bytes, and the stream in one zstd frame.
+    """Return the size of the rows' Arrow stream in bytes, and the stream as one zstd frame.
 
-    One frame, so that a column that repeats another, as a member's name does its path, costs little.
+    One frame, so that repeated values in other columns, such as a member's path, cost little.
     """
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, rows.schema) as stream:
@@ -256,7 +256,7 @@ def compress_rows(rows: pa.Table) -> tuple[int, bytes]:
 
 
 def decompress_rows(rows: tuple[int, bytes]) -> pa.Table:
-    """Return the rows that were compressed."""
+    """Return the rows from `compress_rows`."""
     size, data = rows
     plain = pa.Codec("zstd", _LEVEL).decompress(data, decompressed_size=size)
     return pa.ipc.open_stream(plain).read_all()

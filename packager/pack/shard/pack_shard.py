@@ -1,8 +1,8 @@
-"""One shard, from its rows of the plan to what is published of it: a task that any worker can run.
+"""Packs one shard, from its rows of the plan to all its files. Any worker can run this task.
 
-What is done is told by files: the tar under its final name, its documents, and last `packed.json`,
-which says for what they were made. A task that was killed is simply run again. A virtual shard is packed
-by the same pass and has no tar; its documents and torrents are the same.
+Files show what is done: the tar with its final name, the documents, and last `packed.json`, the marker, which describes
+what they were made for. If a task was killed, run it again. A virtual shard is packed in the same way, but without a
+tar; its documents and torrents are the same.
 """
 
 import time
@@ -46,31 +46,30 @@ Infohashes = tuple[Infohash | None, Infohash | None]  # v1, v2
 
 
 class PackedMarker(FrozenStruct, frozen=True, kw_only=True):
-    """packed.json: what a shard's files were made for, and what that took."""
+    """packed.json: what a shard's files were made for, and the size and time."""
 
     format: int
-    content: str  # SHA-256 in hex over all that decides the tar and its infohashes
-    links: OuterFields  # what else stands in its torrents
+    content: str  # SHA-256 in hex over everything that decides the tar and its infohashes
+    links: OuterFields  # other fields of its torrents
     size: int  # bytes of the tar
     seconds: float
-    virtual: bool = False  # no tar was written: its bytes are those of the sources
+    virtual: bool = False  # no tar was written
 
 
 @dataclass(frozen=True)
 class ShardTask:
     """A shard to pack.
 
-    published: its infohashes where a release has listed it; they cannot change any more. virtual: write no
-    tar where there is none. threads: more than one takes each hash in a thread of its own. without_tar: whether nothing
-    is written in the tar's place; None: as that place tells, which it does on the machine that has the plan.
-    stored: bytes of its tar where tars go to a store; None: it is not there. withdrawn: SHA-256 that no member may
-    have; moved: the paths of members whose files moved since, by row; None: as the state folder of this machine says.
-    owner: the project's id, which is part of the name of what it has begun to write; "" where nobody else writes.
+    published: the infohashes of a published shard, which must not change. virtual: do not write a missing tar. threads:
+    with more than one, each hash has its own thread. without_tar: whether no tar is written; None: decide from existing
+    files, on the machine with the plan. stored: bytes of the tar in a store; None: it is missing. withdrawn: SHA-256
+    that no member may have. moved: new paths of moved members, by row. Both None: read from this machine's state
+    folder. owner: the project's id for names of partial files; "" in a separate folder.
     """
 
     project: Project
     planned: Path  # the phase's PLANNED table
-    source: Place  # the folder or store its members lie in
+    source: Place  # the folder or store of the members
     shard: PlannedShard
     content: HashedOptions
     links: OuterFields
@@ -85,7 +84,7 @@ class ShardTask:
 
     @property
     def is_without_tar(self) -> bool:
-        """Whether nothing is written in the tar's place: it is virtual, or published and held elsewhere."""
+        """Return whether no tar is written: the shard is virtual, or published and its tar is not here."""
         if self.without_tar is not None:
             return self.without_tar
         unwanted = self.published is not None or (self.virtual and self.shard.container == "tar")
@@ -93,32 +92,32 @@ class ShardTask:
 
     @property
     def content_digest(self) -> str:
-        """What tells this tar from another."""
+        """Return a digest of everything that decides this tar."""
         shard = msgspec.structs.replace(
             self.shard, torrent_size=0, first_row=0
-        )  # which hang on links, and other shards
+        )  # because they depend on links and other shards
         return documents.digest(documents.to_bytes(shard) + documents.to_bytes(self.content))
 
     @property
     def folder(self) -> Path:
-        """Where the shard's documents lie."""
+        """The folder of the shard's documents."""
         return self.project.packed(self.shard.name)
 
     @property
     def tar(self) -> Path:
-        """Where its tar lies, or the folder of the bag's own files where the members are kept as files."""
+        """The path of its tar, or the folder of the bag's own files if the members are kept as files."""
         if self.shard.container == "folder":
             return self.project.folder(self.shard.name)
         return self.project.tar(self.shard.name)
 
     @property
     def partial(self) -> Path:
-        """Where the tar is written before it is complete."""
+        """The path of the partial tar."""
         return atomic_files.partial_path(self.tar, self.owner)
 
     @property
     def size_there(self) -> int | None:
-        """The bytes that are in its place, where that has its name only once it is whole; None: nothing."""
+        """The size of the complete tar or folder in bytes; None if there is none."""
         if isinstance(self.project.shards_location, StoreUrl):
             return self.stored
         last = self.tar / bag.TAGMANIFEST if self.shard.container == "folder" else self.tar
@@ -130,35 +129,35 @@ class ShardTask:
 
     @property
     def mtimes(self) -> Path:
-        """Where the times of its members' files stand, as they were when they were read."""
+        """The path of the table with the times of its members' files when they were read."""
         return self.project.source_times(self.shard.name)
 
 
 @dataclass(frozen=True)
 class ShardStatus:
-    """How a shard stands against its task."""
+    """The status of a shard, compared with its task."""
 
-    made: PackedMarker | None  # packed.json, whatever it was made for
-    content: bool  # it was made for this very tar
-    links: bool  # and for these very links
-    tar: bool  # a tar of the right size is in its place
-    virtual: bool  # no tar is in its place, and it was packed so
-    not_local: bool  # no tar is in its place, and a release has listed it: it may be seeded from elsewhere
-    to_be_virtual: bool  # no tar is in its place, and none shall be
+    made: PackedMarker | None  # packed.json, even if for another tar
+    content: bool  # it was made for this tar
+    links: bool  # and for these links
+    tar: bool  # a tar of the right size exists
+    virtual: bool  # no tar exists, and it was packed without one
+    not_local: bool  # no tar exists, and the shard is published: it may be seeded from elsewhere
+    to_be_virtual: bool  # no tar exists, and none will be written
 
     @property
     def whole(self) -> bool:
-        """Whether nothing is left to do."""
+        """Return whether nothing is left to do."""
         return self.content and self.links and (self.tar or self.virtual or self.not_local)
 
     @property
     def needs_pass(self) -> bool:
-        """Whether the sources must be read."""
+        """Return whether source files must be read."""
         return not (self.content and (self.tar or self.virtual or self.not_local or self.to_be_virtual))
 
 
 def read_packed(project: Project, name: ShardName) -> PackedMarker | None:
-    """Return what is said of a shard that was packed here; None: it was not, or that is damaged."""
+    """Return the marker of a packed shard; None if it is missing or damaged."""
     marker = project.packed(name) / MARKER
     try:
         return documents.from_bytes(marker.read_bytes(), PackedMarker, marker)
@@ -167,7 +166,7 @@ def read_packed(project: Project, name: ShardName) -> PackedMarker | None:
 
 
 def shard_status(task: ShardTask) -> ShardStatus:
-    """Return how a shard stands, by its mark and its tar's size; neither is read further."""
+    """Return a shard's status from its marker and its tar's size."""
     made = read_packed(task.project, task.shard.name)
     size = task.size_there
     virtual = size is None and made is not None and made.virtual
@@ -184,23 +183,23 @@ def shard_status(task: ShardTask) -> ShardStatus:
 
 
 def links_of(task: ShardTask, made: PackedMarker | None) -> OuterFields:
-    """Return the links that a shard's torrents should have; one that is published keeps its date."""
+    """Return the links for a shard's torrents. A published shard keeps its date."""
     if task.published and made:
         return msgspec.structs.replace(task.links, date=made.links.date)
     return task.links
 
 
 def pack_shard(task: ShardTask, advance: Advance) -> PackedMarker:
-    """Write the shard's tar and documents, durably, reading each source byte once.
+    """Write a shard's tar and documents durably, and return the marker. Each source byte is read once.
 
-    Where only the torrents' links or twins changed, only the torrents are made anew. Raises IncompleteError naming
-    every member that changed since the scan or has withdrawn content, or the file that cannot be written, and
-    InputError where a published shard would become another; then all that stood under a final name still stands.
+    If only the torrents' links or twins changed, only the torrents are written again. Raises IncompleteError for
+    members that have changed since the scan or have withdrawn content, and for a file that cannot be written;
+    InputError if a published shard would change. Complete files are not touched then.
     """
     started = time.monotonic()
     stands = shard_status(task)
     links = links_of(task, stands.made)
-    before = 0.0  # seconds of runs that were killed
+    before = 0.0  # seconds of killed runs
     if stands.needs_pass:
         before = build_shard(task, links, advance)
     else:
@@ -223,14 +222,14 @@ def pack_shard(task: ShardTask, advance: Advance) -> PackedMarker:
 
 
 def _has_tar(task: ShardTask, before: ShardStatus) -> bool:
-    """Say whether a shard has its tar now that it was packed. before: how it stood."""
+    """Return whether a shard has its tar after packing. before: its status before."""
     if isinstance(task.project.shards_location, StoreUrl):
         return task.stored is not None or (before.needs_pass and not task.is_without_tar)
     return task.tar.exists()
 
 
 def write_marker(task: ShardTask, links: OuterFields, *, seconds: float, virtual: bool) -> PackedMarker:
-    """Say durably that a shard is whole, and return what is said."""
+    """Write the marker of a complete shard durably, and return it."""
     done = PackedMarker(
         format=documents.FORMAT,
         content=task.content_digest,
@@ -244,9 +243,9 @@ def write_marker(task: ShardTask, links: OuterFields, *, seconds: float, virtual
 
 
 def build_shard(task: ShardTask, links: OuterFields, advance: Advance) -> float:
-    """Make the tar and all its documents but the mark of what is whole, and return the seconds that killed runs took.
+    """Write the tar and all documents except the marker, and return the seconds of killed runs.
 
-    Raises as `pack_shard`.
+    Raises the errors of `pack_shard`.
     """
     shard, content = task.shard, task.content
     layout, files = planned_layout(task)
@@ -263,7 +262,7 @@ def build_shard(task: ShardTask, links: OuterFields, advance: Advance) -> float:
             file = _contents(shard, layout, digests)
             made = write_documents.torrents(file, content)
             if task.published and made[0].infohashes != task.published:
-                checkpoint.forget(task.folder)  # the sources may be repaired
+                checkpoint.forget(task.folder)  # the source files may be repaired
                 raise published_shard_error(shard.name)
             own_tars.claim(task)
             clear_documents(task)
@@ -283,7 +282,7 @@ def build_shard(task: ShardTask, links: OuterFields, advance: Advance) -> float:
 
 
 def clear_documents(task: ShardTask) -> None:
-    """Make the folder of a shard's documents ready for those of another pass: no marker, no twin of an earlier one."""
+    """Prepare the folder of a shard's documents for a new pass: remove the old marker and twin."""
     atomic_files.make_folder(task.folder)
     if task.published:
         write_documents.keep_torrents(task.project, task.shard.name)
@@ -292,7 +291,7 @@ def clear_documents(task: ShardTask) -> None:
 
 
 def _notes(task: ShardTask, layout: Layout) -> CheckpointLog | None:
-    """Return the notes of a shard's pass; None where its SHA-256, which has no parts, is taken, or a store holds it."""
+    """Return the checkpoint log of a pass; None if the tar's SHA-256 is needed, which cannot resume, or for a store."""
     if task.content.sha256 or isinstance(task.source, StoreUrl) or not isinstance(task.project.shards_location, Path):
         return None
     begun = None if task.is_without_tar else task.partial
@@ -300,14 +299,14 @@ def _notes(task: ShardTask, layout: Layout) -> CheckpointLog | None:
 
 
 def _contents(shard: PlannedShard, layout: Layout, digests: Digests) -> Contents:
-    """Return a shard as its metainfo tells it."""
+    """Return a shard's content for its metainfo."""
     if isinstance(layout, FolderLayout):
         return write_documents.folder(layout, digests)
     return write_documents.single_file(shard, digests)
 
 
 def planned_layout(task: ShardTask) -> tuple[Layout, list[source_files.SourceFile]]:
-    """Return the layout of a shard and its members' files, from the plan. Raises InputError where that is another."""
+    """Return a shard's layout and its members' files, from the plan. Raises InputError if they do not match."""
     shard = task.shard
     rows = parquet.read_rows(task.planned, shard.first_row, shard.rows, PLANNED)
     layout = make_layout(
@@ -319,26 +318,26 @@ def planned_layout(task: ShardTask) -> tuple[Layout, list[source_files.SourceFil
         version=task.content.version,
     )
     if layout.disk_size != shard.size:
-        raise InputError(task.planned, f"does not hold the plan of {shard.name}", "run: packager plan")
+        raise InputError(task.planned, f"does not contain the plan of {shard.name}", "run: packager plan")
     return layout, source_files.source_files(rows, moved_of(task))
 
 
 def moved_of(task: ShardTask) -> Mapping[int, bytes]:
-    """Return where the files of a published shard's members are that moved since, by row."""
+    """Return the new paths of a published shard's moved members, by row."""
     if task.moved is not None:
         return task.moved
     return source_paths(task.project, task.shard.name) if task.shard.published else {}
 
 
 def withdrawn_of(task: ShardTask, sizes: Sequence[int]) -> frozenset[bytes]:
-    """Return the SHA-256 that none of a shard's files, which have these sizes, may have."""
+    """Return the SHA-256 that no file of a shard may have. sizes: of its files."""
     if task.withdrawn is not None:
         return task.withdrawn
     return withdrawn_digests(task.project, sizes)
 
 
 def hashes_of(shard: PlannedShard, content: HashedOptions, layout: Layout, threads: int) -> StreamHasher:
-    """Return the hashes that a pass over a shard takes with so many threads; a folder has no SHA-256 of its own."""
+    """Return the hasher for a pass over a shard. A folder has no SHA-256 of its own."""
     v1, v2 = content.version != "v2" or content.also_v1, content.version != "v1"
     if isinstance(layout, FolderLayout):
         return FolderHasher(layout.space, v1=v1, v2=v2)
@@ -346,19 +345,19 @@ def hashes_of(shard: PlannedShard, content: HashedOptions, layout: Layout, threa
 
 
 def _sink(task: ShardTask, at: int) -> AbstractContextManager[Sink]:
-    """Return where the tar goes: its place, or nowhere for a virtual one and a published one held elsewhere."""
+    """Return the sink for the tar: a writer, or one that discards the bytes if no tar is written."""
     if task.shard.container == "folder" or task.is_without_tar:
         return nullcontext(Discard())
     return tar_sink(task, at)
 
 
 def tar_sink(task: ShardTask, at: int = 0) -> AbstractContextManager[Sink]:
-    """Return what writes a shard's tar in its place, where it is once all of it is, and the block has ended well.
+    """Return a writer for a shard's tar. The tar gets its final name when the block ends without an error.
 
-    at: the bytes that a killed run left beside that place.
+    at: the bytes of a killed run's partial tar to keep.
     """
     if isinstance(task.project.shards_location, StoreUrl):
-        from packager.engine.stores.stored_writer import StoreWriter  # an extra, and slow to import
+        from packager.engine.stores.stored_writer import StoreWriter  # optional dependency, slow to import
 
         return StoreWriter(task.project.shards_location, f"{task.shard.name}.tar", task.shard.size)
     return DirectWriter(task.tar, task.shard.size, at, owner=task.owner)
@@ -368,9 +367,9 @@ _NAMED = 20  # changed members named in one error
 
 
 def all_changed(first: IncompleteError, root: Place, files: list[source_files.SourceFile]) -> IncompleteError:
-    """Return the error that stopped the pass, with every other member of the shard that changed too."""
+    """Return the error that stopped the pass, with all other changed members of the shard."""
     if isinstance(root, StoreUrl) and not isinstance(first, source_files.SourceChangedError):
-        return first  # the store itself fails: it is not asked for every member
+        return first  # the store fails, so do not ask it for every member
     others = [error for error in open_members.is_changed(root, files) if error.where != first.where]
     if not others:
         return first

@@ -1,4 +1,4 @@
-"""The one pass over a shard: each source byte is read once, written to the tar, and hashed in all ways."""
+"""The pass over a shard: each source byte is read once, hashed and written to the tar."""
 
 import os
 from collections.abc import Iterator
@@ -26,12 +26,12 @@ def read_shard(
     threads: int = 1,
     notes: CheckpointLog | None = None,
 ) -> tuple[bytes, Digests]:
-    """Read a shard's stream in order, through `hashes` into `sink`; return members' SHA-256, joined, and the digests.
+    """Read a shard's stream, hash it and write it to `sink`. Return the members' SHA-256, joined, and the digests.
 
-    members: one for each of the layout's, paths relative to `root`. advance: called with the bytes of each
-    buffer. threads: more than one takes each hash in a thread of its own. notes: where to go on, and where to note
-    how far this came. Memory: the sink's buffers, 32 bytes a member and what `hashes` holds. Raises IncompleteError
-    naming a member that is not what it was at the scan, or the tar where it cannot be written.
+    members: one for each member of the layout, with paths relative to `root`. advance: called with the size of each
+    buffer. threads: with more than one, each hash has its own thread. notes: the checkpoint log, to resume from and to
+    save to. Memory: the sink's buffers, 32 bytes for each member, and `hashes`. Raises IncompleteError for a member
+    that has changed since the scan, or a tar that cannot be written.
     """
     digests = _MemberDigests(members)
     begun = notes.begun if notes else None
@@ -64,7 +64,7 @@ def read_shard(
 def _read_again(
     stream: HashingWriter, segments: Iterator[Segment], members: list[source_files.SourceFile], root: Place
 ) -> None:
-    """Read into the stream what pieces need of members whose own digests are known."""
+    """Read the bytes that piece hashes need from members with known digests."""
     assert isinstance(root, Path)
     for segment in segments:
         if isinstance(segment, LiteralBytes):
@@ -75,22 +75,22 @@ def _read_again(
 
 
 class _MemberDigests:
-    """The SHA-256 of members, which come in the order in which they are read, some time after that."""
+    """The SHA-256 of members. Digests arrive in the order of reading, with a delay."""
 
     def __init__(self, members: list[source_files.SourceFile]) -> None:
-        self.joined = bytearray(32 * len(members))  # in the members' own order
+        self.joined = bytearray(32 * len(members))  # in the order of members
         self._members = members
         self._read: list[int] = []
         self._taken = 0
 
     def read(self, member: int, digests: bytearray) -> None:
-        """Note that a member was read, and take what has come."""
+        """Record that a member was read, and store the digests that have arrived."""
         self._read.append(member)
         if len(digests) > 32 * self._taken:
             self.take(digests)
 
     def take(self, digests: bytearray) -> None:
-        """Take what has come. Raises IncompleteError for a member that the catalogue holds another SHA-256 of."""
+        """Store arrived digests. Raises IncompleteError for a member with another SHA-256 than in the catalogue."""
         for member in self._read[self._taken : len(digests) // 32]:
             digest = bytes(digests[32 * self._taken : 32 * self._taken + 32])
             source_files.check_digest(self._members[member], digest)

@@ -1,6 +1,6 @@
-"""What is published beside a shard's tar: torrents, members table, manifest; made from one pass's digests.
+"""Writes the documents of a shard from its digests: torrents, members table and manifest.
 
-When only links change (trackers, web seeds, date) the torrents are made anew from the old ones' hashes.
+If only links change (trackers, web seeds, date), the torrents are rebuilt with the hashes of the old ones.
 """
 
 import os
@@ -32,7 +32,7 @@ from packager.units import timestamp
 
 
 class HashedOptions(FrozenStruct, frozen=True, kw_only=True):
-    """What of the config shapes a shard's bytes and infohashes, beside its plan."""
+    """The config options that change a shard's bytes and infohashes, besides its plan."""
 
     collection: str
     version: TorrentVersion
@@ -42,7 +42,7 @@ class HashedOptions(FrozenStruct, frozen=True, kw_only=True):
 
 
 class OuterFields(FrozenStruct, frozen=True, kw_only=True):
-    """What of the config stands in a .torrent but in no infohash."""
+    """The config options in a .torrent that do not change the infohash."""
 
     trackers: tuple[tuple[str, ...], ...]
     web_seeds: tuple[str, ...]
@@ -51,7 +51,7 @@ class OuterFields(FrozenStruct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class BuiltTorrent:
-    """One .torrent of a shard: its file's name, its version, its info dictionary."""
+    """A .torrent of a shard: file name, version and info dictionary."""
 
     file: str
     version: TorrentVersion
@@ -59,7 +59,7 @@ class BuiltTorrent:
 
     @property
     def infohashes(self) -> tuple[Infohash | None, Infohash | None]:
-        """The infohashes, v1 and v2, in hex; None where the version has none."""
+        """The infohashes, v1 and v2, in hex; None if the version does not have it."""
         return (
             Infohash(build_torrent.infohash_v1(self.info).hex()) if self.version != "v2" else None,
             Infohash(build_torrent.infohash_v2(self.info).hex()) if self.version != "v1" else None,
@@ -67,7 +67,7 @@ class BuiltTorrent:
 
 
 def single_file(shard: PlannedShard, digests: Digests) -> build_torrent.SingleFileContents:
-    """Return the tar as its metainfo tells it."""
+    """Return the tar's content for its metainfo."""
     return build_torrent.SingleFileContents(
         name=f"{shard.name}.tar",
         size=shard.size,
@@ -79,7 +79,7 @@ def single_file(shard: PlannedShard, digests: Digests) -> build_torrent.SingleFi
 
 
 def folder(layout: FolderLayout, digests: Digests) -> build_torrent.FolderContents:
-    """Return a shard that is kept as files as its metainfo tells it."""
+    """Return the metainfo content of a shard that is kept as files."""
     trees = digests.trees or [FileTree(b"", None)] * len(layout.space.sizes)
     files = [
         build_torrent.FolderFile(path, size, pad, tree.layer, tree.pieces_root)
@@ -98,7 +98,7 @@ def torrents(file: build_torrent.Contents, content: HashedOptions) -> list[Built
 
 
 def write_torrents(folder: Path, file: build_torrent.Contents, made: list[BuiltTorrent], links: OuterFields) -> None:
-    """Write .torrent files durably, each checked by other libraries. Raises TrustError, IncompleteError."""
+    """Write .torrent files durably. Other libraries check each. Raises TrustError, IncompleteError."""
     for torrent in made:
         v1, v2 = (bytes.fromhex(infohash) if infohash else None for infohash in torrent.infohashes)
         data = build_torrent.build_torrent(
@@ -113,14 +113,14 @@ def write_torrents(folder: Path, file: build_torrent.Contents, made: list[BuiltT
 
 
 def twin_path(folder: Path, name: ShardName) -> Path:
-    """Return where the extra v1-only torrent of a shard lies, if it has one."""
+    """Return the path of a shard's extra v1-only torrent, whether or not it exists."""
     return folder / f"{name}.v1.torrent"
 
 
 def keep_torrents(project: Project, name: ShardName) -> None:
-    """Keep the torrents of a published shard under their digests, before others are made.
+    """Copy the torrents of a published shard to files named by their digests, before new ones are written.
 
-    An obsolete shard goes on with those of the last release in which it was live.
+    An obsolete shard keeps the torrents of the last release in which it was live.
     """
     folder = project.packed(name)
     for path in (folder / f"{name}.torrent", twin_path(folder, name)):
@@ -132,7 +132,7 @@ def keep_torrents(project: Project, name: ShardName) -> None:
 
 
 def update_twin_field(folder: Path, name: ShardName, made: list[BuiltTorrent]) -> None:
-    """Let a shard's manifest name the twin that is among its torrents, or none, durably."""
+    """Update the twin in a shard's manifest durably, to the one in its torrents or none."""
     infohash = made[1].infohashes[0] if len(made) > 1 else None
     path = folder / f"{name}.manifest.json"
     manifest = documents.from_bytes(path.read_bytes(), Manifest, path)
@@ -144,49 +144,49 @@ def update_twin_field(folder: Path, name: ShardName, made: list[BuiltTorrent]) -
 
 
 def read_digests(folder: Path, shard: PlannedShard) -> Digests:
-    """Return a shard's digests from the torrents that were made of it. Raises InputError where they are broken."""
+    """Return a shard's digests from its torrents. Raises InputError if these are broken."""
     found = Digests(pieces=b"", layer=b"", pieces_root=None, sha256=None)
     for path in (folder / f"{shard.name}.torrent", folder / f"{shard.name}.v1.torrent"):
         if path.exists():
-            told = parse_torrent.parse_torrent(path.read_bytes(), path)
+            metainfo = parse_torrent.parse_torrent(path.read_bytes(), path)
             if shard.container == "folder":
-                found = _several_digests(told, found)
+                found = _several_digests(metainfo, found)
                 continue
-            root = told.files[0].pieces_root
+            root = metainfo.files[0].pieces_root
             found = Digests(
-                pieces=told.pieces or found.pieces,
-                layer=told.layers.get(root, b"") if root else found.layer,
+                pieces=metainfo.pieces or found.pieces,
+                layer=metainfo.layers.get(root, b"") if root else found.layer,
                 pieces_root=root or found.pieces_root,
                 sha256=None,
             )
     return found
 
 
-def _several_digests(told: Metainfo, found: Digests) -> Digests:
-    """Return the digests of several files, and what `found` has beside them."""
+def _several_digests(metainfo: Metainfo, found: Digests) -> Digests:
+    """Return `found` with the digests of several files."""
     trees = tuple(
-        FileTree(told.layers.get(file.pieces_root, b"") if file.pieces_root else b"", file.pieces_root)
-        for file in told.files
+        FileTree(metainfo.layers.get(file.pieces_root, b"") if file.pieces_root else b"", file.pieces_root)
+        for file in metainfo.files
         if not file.pad
     )
     return Digests(
-        pieces=told.pieces or found.pieces,
+        pieces=metainfo.pieces or found.pieces,
         layer=b"",
         pieces_root=None,
         sha256=None,
-        trees=found.trees if told.version == "v1" else trees,
+        trees=found.trees if metainfo.version == "v1" else trees,
     )
 
 
 def write_tag_files(folder: Path, layout: Layout, digests: bytes) -> None:
-    """Write the bag's own files durably, the one that tells of all the others last. digests: the members', joined."""
+    """Write the bag's own files durably, the tag manifest last. digests: the members' SHA-256, joined."""
     for name in (*bag.TAGGED, bag.TAGMANIFEST):
         with atomic_files.replace_file(folder / name) as file:
             file.writelines(layout.tag_file(name, digests))
 
 
 def write_table(path: Path, layout: Layout, digests: bytes, *, mtimes: bool) -> None:
-    """Write a shard's members table and its lines durably; digests: the members' SHA-256, joined."""
+    """Write a shard's members table and its text form durably. digests: the members' SHA-256, joined."""
     rows = layout.members if mtimes else layout.members.drop_columns(MTIME.name)
     column = pa.FixedSizeBinaryArray.from_buffers(pa.binary(32), rows.num_rows, [None, pa.py_buffer(digests)])
     rows = rows.append_column("offset", pa.array(layout.offsets)).append_column("sha256", column)
@@ -195,9 +195,10 @@ def write_table(path: Path, layout: Layout, digests: bytes, *, mtimes: bool) -> 
 
 
 def write_mtimes(path: Path, root: Place, members: Sequence[SourceFile]) -> None:
-    """Write durably the time that each member's file had when it was read; a row a member.
+    """Write durably the time of each member's file when it was read; one row for each member.
 
-    Where the plan has none, the files are our own (a catalogue phase's) and are asked now. Raises IncompleteError.
+    If the plan has no times, the files are those of a catalogue phase, and their present times are used.
+    Raises IncompleteError.
     """
     try:
         folder = os.fsencode(str(root))

@@ -1,1 +1,1 @@
-"""`withdraw` and `replace`: what the archivist notes, for the next release to say."""
+"""`withdraw` and `replace`: record what the next release changes."""

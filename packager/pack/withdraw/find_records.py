@@ -1,4 +1,4 @@
-"""Which records are meant, in the catalogue and in all published shards: by name, by a pattern of a path, by SQL."""
+"""Finds records in the catalogue and in all published shards: by name, path pattern or SQL."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ from packager.model import CATALOGUE, ReleaseShard
 from packager.option_fields import PATHS, RECORDS, WHERE, option
 from packager.paths import display_text
 
-# held: places in a list of shards.
+# held: indexes in a list of shards.
 FOUND = pa.schema(
     [
         ("id", pa.string()),
@@ -34,13 +34,13 @@ FOUND = pa.schema(
 )
 
 
-# What a name of a record is compared with, and the column of the names that is.
+# SQL expressions that a record's name is compared with, and the column of the names.
 _COLUMNS = (("id", "name"), ("path", "name"), ("member", "name"), ("upper(replace(isrc, '-', ''))", "isrc"))
 
 
 @dataclass(frozen=True)
 class RecordFilter:
-    """Which records are meant: by id, path or ISRC, by a pattern of their path, by SQL over the catalogue's columns."""
+    """Selects records: by id, path or ISRC, by path pattern, or by SQL with the catalogue's columns."""
 
     records: tuple[str, ...] = option(RECORDS, ())
     paths: tuple[str, ...] = option(PATHS, ())
@@ -48,9 +48,9 @@ class RecordFilter:
 
 
 def find_records(project: Project, wanted: RecordFilter) -> tuple[FoundRecord, ...]:
-    """Return the records that are meant, by id, and the published shards that hold files of each.
+    """Return the selected records, by id, with the published shards that contain their files.
 
-    Memory: those records. Raises InputError for an id that no record has, a pattern or SQL that takes none.
+    Memory: the selected records. Raises InputError for an unknown id, and for a pattern or SQL without a match.
     """
     if not wanted.records and not wanted.paths and wanted.where is None:
         raise InputError("withdraw", "no record named", "name an id, path or ISRC, or use --path or --where")
@@ -80,14 +80,14 @@ def find_records(project: Project, wanted: RecordFilter) -> tuple[FoundRecord, .
 
 
 def found_record(row: Iterable[Any], shards: Sequence[ReleaseShard]) -> FoundRecord:
-    """Return a row of FOUND as a report says it."""
+    """Return a row of FOUND for a report."""
     record, path, title, artist, held = row
     names = tuple(shards[place].name for place in held or ())
     return FoundRecord(id=record, path=path, title=title or "", artist=artist or "", shards=names)
 
 
 def _condition(wanted: RecordFilter) -> str:
-    """Return which records are meant, as SQL. Raises InputError."""
+    """Return the condition of the selected records as SQL. Raises InputError."""
     named = _named(wanted)
     if wanted.where is None:
         return named
@@ -98,7 +98,7 @@ def _condition(wanted: RecordFilter) -> str:
 
 
 def _named(wanted: RecordFilter) -> str:
-    """Return which records are named or match a pattern, as SQL; all, if neither is given. Raises InputError."""
+    """Return the condition of names and patterns as SQL; true if there are none. Raises InputError."""
     parts = [f"{column} IN (SELECT {name} FROM names)" for column, name in _COLUMNS]  # noqa: S608 (ours)
     parts = [f"coalesce({part}, false)" for part in parts if wanted.records]
     for pattern in wanted.paths:
@@ -108,7 +108,7 @@ def _named(wanted: RecordFilter) -> str:
 
 
 def _check_names(database: sql.Database) -> None:
-    """Raise InputError for a name that is no record's id, path or ISRC."""
+    """Raise InputError for a name that is not the id, path or ISRC of a record."""
     unknown = " ".join(
         f"ANTI JOIN (SELECT {column} AS found FROM records WHERE {column} IS NOT NULL) ON found = names.{name}"  # noqa: S608
         for column, name in _COLUMNS
@@ -116,12 +116,12 @@ def _check_names(database: sql.Database) -> None:
     schema = pa.schema([("name", pa.string())])
     for (name,) in sql.run_rows(database, f"SELECT name FROM names {unknown}", schema):  # noqa: S608
         what = f'no record has the id, path or ISRC "{display_text(name)}"'
-        raise InputError("withdraw", what, "ids are those of the catalogue")
+        raise InputError("withdraw", what, "use an id, path or ISRC from the catalogue")
 
 
 @contextmanager
 def _records(project: Project, shards: Sequence[ReleaseShard]) -> Iterator[sql.Database]:
-    """Open all records as a view of the catalogue's columns; `held`: the shard that a row is of, null for none."""
+    """Open all records as a view with the catalogue's columns. held: index of a row's shard, null for none."""
     parts = []
     if project.catalogue.exists():
         parts.append(f"SELECT *, NULL::BIGINT AS held FROM {sql.parquet(project.catalogue)}")  # noqa: S608

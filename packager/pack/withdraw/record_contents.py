@@ -1,6 +1,6 @@
-"""What the files of records contain: every version that was published, and the file that is there now.
+"""Finds the content of records' files: every published version, and the present file.
 
-A withdrawal is of content, so that no copy of it goes out under another name, and none stays on offer.
+A withdrawal applies to content, so that no copy with another name is published or stays published.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ _PUBLISHED_CONTENT = (
     "SELECT DISTINCT id, size, lower(hex(sha256)) AS sha256 FROM member SEMI JOIN found USING (id) WHERE size > 0"
     " ORDER BY id, size, sha256"
 )
-# Files of the catalogue; those that were not published as they are there must be read.
+# Files of the catalogue. Files that were not published with their present size and time must be read.
 _FILES = """
 SELECT id, path, path_b64, size, mtime_ns FROM {catalogue} c SEMI JOIN found USING (id)
 WHERE path IS NOT NULL {which} ORDER BY id
@@ -46,10 +46,10 @@ FROM member SEMI JOIN content USING (size, sha256) ANTI JOIN found USING (id) GR
 
 @dataclass(frozen=True)
 class RecordContents:
-    """The content of the files of records, by id. Empty files are no content.
+    """The content of records' files, by id. Empty files do not count.
 
-    copies: published records that have some of it too; files of these is the content that is the same.
-    unread: files whose content now is not known: they cannot be read, or changed since the scan.
+    copies: other published records with some of this content; `files` has the common content of each. unread: files
+    with unknown content, because they cannot be read or have changed since the scan.
     """
 
     files: dict[str, tuple[FileDigest, ...]]
@@ -60,7 +60,7 @@ class RecordContents:
 def record_contents(
     project: Project, last: Release | None, records: Sequence[FoundRecord], progress: Progress
 ) -> RecordContents:
-    """Return what the files of some records contain. Reads files that were not published as they are now."""
+    """Return the content of records' files. Reads the files that were not published in their present state."""
     shards = shards_of_files(last)
     unread: dict[str, str] = {}
     with _opened(project, last, shards, [record.id for record in records]) as (database, has_live):
@@ -91,9 +91,9 @@ def record_contents(
 def _opened(
     project: Project, last: Release | None, shards: Sequence[ReleaseShard], ids: Sequence[str]
 ) -> Iterator[tuple[sql.Database, bool]]:
-    """Open the catalogue and the relation `found` (id), and of what is published the view `member`.
+    """Open the catalogue, the relation `found` (id), and the view `member` of published members.
 
-    The second value: whether any published shard is live; then there is the view `published` of their rows.
+    The second value: whether a published shard is live; then the view `published` has the rows of live shards.
     """
     live = read_published_rows(project, last) if last else []
     places = {shard.name: place for place, shard in enumerate(shards)}
@@ -113,7 +113,7 @@ def _opened(
 
 
 def _files(database: sql.Database, project: Project, which: str) -> list[SourceRow]:
-    """Return the files that the catalogue has of the records. which: a further condition, as SQL."""
+    """Return the records' files in the catalogue. which: an additional SQL condition."""
     if not project.catalogue.exists():
         return []
     query = _FILES.format(catalogue=sql.parquet(project.catalogue), which=which)
@@ -123,7 +123,7 @@ def _files(database: sql.Database, project: Project, which: str) -> list[SourceR
 def _copies(
     database: sql.Database, shards: Sequence[ReleaseShard], contents: set[FileDigest]
 ) -> list[tuple[FoundRecord, tuple[FileDigest, ...]]]:
-    """Return the other published records with this content, each with what of it they have."""
+    """Return the other published records with some of this content, and the common content of each."""
     if not shards or not contents:
         return []
     rows = [{"size": each.size, "sha256": bytes.fromhex(each.sha256)} for each in contents]

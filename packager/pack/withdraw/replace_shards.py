@@ -1,4 +1,4 @@
-"""Note shards whose content is wrong, so that the next plan replaces them."""
+"""`replace`: records shards with wrong content, so that the next plan replaces them."""
 
 from collections.abc import Callable, Sequence
 
@@ -26,10 +26,10 @@ def replace_shards(
     dry_run: bool = False,
     ask: Callable[[ReplaceReport], bool] = lambda _: True,
 ) -> ReplaceReport:
-    """Note durably that shards are to be replaced by new ones, made of the catalogue as it is then.
+    """Record durably that the next plan must replace shards, and return the report.
 
-    date: RFC 3339. ask: called with the report; nothing is noted if it returns False. Raises InputError for a name that
-    is of no published shard, or of an obsolete one.
+    date: RFC 3339. ask: called with the report; if it returns False, nothing is recorded. Raises InputError for a name
+    that is not a published shard, and for an obsolete shard.
     """
     check_reason(reason)
     shards = _published(project, names)
@@ -43,12 +43,12 @@ def replace_shards(
 
 
 def undo_replace(project: Project, names: Sequence[str], *, dry_run: bool = False) -> ReplaceReport:
-    """Take back that shards are to be replaced. Raises InputError where that was not noted, or is published."""
+    """Undo `replace_shards`. Raises InputError if a shard is not recorded, or is already replaced in a release."""
     shards = _published(project, names)
     noted = read_withdrawals(project)
     gone = {shard.name for shard in shards}
     for name in gone - {each.name for each in noted.shards}:
-        raise InputError(name, "is not noted to be replaced", "see withdrawals.json beside packager.toml")
+        raise InputError(name, "is not marked for replacement", "see withdrawals.json beside packager.toml")
     if not dry_run:
         kept = tuple(each for each in noted.shards if each.name not in gone)
         write_withdrawals(project, msgspec.structs.replace(noted, shards=kept))
@@ -56,7 +56,7 @@ def undo_replace(project: Project, names: Sequence[str], *, dry_run: bool = Fals
 
 
 def _report(project: Project, shards: Sequence[ReleaseShard], *, dry_run: bool) -> ReplaceReport:
-    """Return what was done."""
+    """Return the report."""
     return ReplaceReport(
         shards=tuple(shard.name for shard in shards),
         members=sum(shard.members for shard in shards),
@@ -69,7 +69,7 @@ def _report(project: Project, shards: Sequence[ReleaseShard], *, dry_run: bool) 
 
 
 def _published(project: Project, names: Sequence[str]) -> list[ReleaseShard]:
-    """Return published shards that are not obsolete, by their names or their tars'. Raises InputError."""
+    """Return the named published shards that are not obsolete. names: of shards or tars. Raises InputError."""
     last = state_files.read_last_release(project)
     listed = {str(shard.name): shard for shard in last.shards} if last else {}
     found = []

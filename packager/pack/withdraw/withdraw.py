@@ -1,6 +1,6 @@
-"""Withdrawing records, and lifting that: what the next release shall say of them.
+"""`withdraw`: withdraws records from the next release, or undoes that.
 
-Nothing changes but withdrawals.json; planning and publishing act on that.
+It changes only withdrawals.json; planning and publishing read that file.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -26,7 +26,7 @@ from packager.progress import SILENT, Progress
 
 @dataclass(frozen=True)
 class WithdrawOptions(RecordFilter):
-    """Which records are withdrawn, or are so no more, and what the release says of them."""
+    """The records to withdraw, or to undo, and what the release publishes about them."""
 
     reason: str = option("Why; one line, published in the release.", "", metavar="TEXT")
     keep_shards: bool = option("Do not replace the shards that contain them.", False)
@@ -43,11 +43,11 @@ def withdraw(
     ask: Callable[[WithdrawReport], bool] = lambda _: True,
     progress: Progress = SILENT,
 ) -> WithdrawReport:
-    """Note durably that records, and the content of their files, are withdrawn.
+    """Record durably that records, and the content of their files, are withdrawn. Return the report.
 
-    Published records with the same content are withdrawn too. What was noted of a record before is kept; only its
-    content, that its shards are replaced, and `redact` are added. date: RFC 3339. ask: called with the report; nothing
-    is noted if it returns False. Raises InputError if nothing is asked for or found, or the reason is empty.
+    Published records with the same content are withdrawn too. An earlier withdrawal of a record is kept; only content,
+    the replacement of its shards and `redact` can be added. date: RFC 3339. ask: called with the report; if it returns
+    False, nothing is recorded. Raises InputError if no record is named or found, or the reason is empty.
     """
     check_reason(options.reason)
     named = find_records(project, options)
@@ -62,7 +62,7 @@ def withdraw(
     new = [each for each in found if each.id not in known]
     for each in found:
         before = records.get(each.id)
-        if each.id in published:  # in force, also if a note that no release has followed lifts it
+        if each.id in published:  # in force, even if an unpublished undo exists
             before = msgspec.structs.replace(before, lifted=0) if before else _from_release(published[each.id])
         elif before and before.lifted:
             before = None
@@ -80,7 +80,7 @@ def withdraw(
 
 
 def _from_release(published: Withdrawal) -> WithdrawnRecord:
-    """Return the note of a withdrawal that is only known from the last release."""
+    """Return the entry for a withdrawal that is only in the last release."""
     names = ("id", "reason", "date", "title", "artist", "files", "shards")
     return WithdrawnRecord(**{name: getattr(published, name) for name in names})
 
@@ -92,7 +92,7 @@ def _noted(
     files: Sequence[FileDigest],
     before: WithdrawnRecord | None,
 ) -> WithdrawnRecord:
-    """Return what is noted of a record."""
+    """Return the entry for a record."""
     redact = options.redact or (before is not None and before.redact)
     return WithdrawnRecord(
         id=record.id,
@@ -108,10 +108,9 @@ def _noted(
 
 
 def undo_withdraw(project: Project, options: WithdrawOptions) -> WithdrawReport:
-    """Lift withdrawals: forget those that no release records, and have the next release lift the others.
+    """Undo withdrawals: remove unpublished ones, and have the next release undo the others. Return the report.
 
-    Raises InputError where nothing is found, none of it is withdrawn, or another withdrawal that stays has the
-    same content.
+    Raises InputError if no record is found or withdrawn, or another withdrawal that stays has the same content.
     """
     noted = read_withdrawals(project)
     release = state_files.read_last_release(project)
@@ -138,7 +137,7 @@ def undo_withdraw(project: Project, options: WithdrawOptions) -> WithdrawReport:
 
 
 def _check_content(withdrawn: Mapping[str, Sequence[FileDigest]], lifted: set[str]) -> None:
-    """Raise InputError where the content of a record that is lifted stays withdrawn with another one."""
+    """Raise InputError if another withdrawal that stays has the content of a record to undo."""
     content = {each: record for record in sorted(lifted) for each in withdrawn[record]}
     for record, files in withdrawn.items():
         same = next((each for each in files if each in content), None)
@@ -149,7 +148,7 @@ def _check_content(withdrawn: Mapping[str, Sequence[FileDigest]], lifted: set[st
 
 
 def check_reason(reason: str) -> None:
-    """Raise InputError for a reason that no page could show."""
+    """Raise InputError for a reason that is empty or not one line."""
     if not reason.strip():
         raise InputError("", "--reason is missing", "write one line; the next release publishes it")
     if not reason.isprintable() or len(reason) > 1000:
@@ -166,9 +165,9 @@ def _report(
     new: int,
     withdrawn: Collection[str] = (),
 ) -> WithdrawReport:
-    """Return what was done. The shards that hold the records are those that are not obsolete.
+    """Return the report. It lists the shards with the records that are not obsolete.
 
-    withdrawn: the ids of all records that are withdrawn now, where any were added.
+    withdrawn: the ids of all withdrawn records, if any were added.
     """
     live = {shard.name: shard for shard in last.shards if not shard.obsolete} if last else {}
     holding = sorted({name for record in found for name in record.shards if name in live})

@@ -50,7 +50,7 @@ def test_what_is_no_file_is_reported(project: CatalogueProject, monkeypatch: pyt
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("sock")
         assert seen(project) == {
-            b"empty": "an empty folder; shards hold files only",
+            b"empty": "an empty folder; shards contain only files",
             b"pipe": "a FIFO, not a file",
             b"sock": "a socket, not a file",
         }
@@ -77,7 +77,7 @@ def test_a_folder_that_vanishes_during_the_walk_is_unread(project: CatalogueProj
     shutil.rmtree(project.source / "b")
     (project.source / "c" / "3").unlink()
     what = "the folder cannot be read (No such file or directory)"
-    empty = SkippedEntry(b"c", "an empty folder; shards hold files only")
+    empty = SkippedEntry(b"c", "an empty folder; shards contain only files")
     assert list(walked) == [UnreadFolder(b"b", what, is_folder=True), empty]
 
 

@@ -101,6 +101,6 @@ def test_markers_of_folders_are_no_files() -> None:
         StoreEntry("empty/", StoreStat(0, 1, "z")),
     ]
     assert walked_of(listing) == [
-        SkippedEntry(b"empty", "an empty folder; shards hold files only"),
+        SkippedEntry(b"empty", "an empty folder; shards contain only files"),
         WalkedFile(b"made/f", "made/f", 1, StoreStat(1, 1, "y").stamp.mtime_ns, ""),
     ]

@@ -145,7 +145,7 @@ def test_a_release_continues_it_and_changes_nothing_that_is_published(project: P
 def test_its_state_folder_is_made_again_from_the_site(project: Project, capsys: Capture) -> None:
     shutil.rmtree(project.root / ".packager")
     ran = project.run(capsys, "release", "--workers", "1")
-    assert (ran.code, "kept-later-00001.tar: is there, and this project did not write it" in ran.err) == (2, True)
+    assert (ran.code, "kept-later-00001.tar: already exists, but this project did not write it" in ran.err) == (2, True)
     (project.root / "shards/kept-later-00001.tar").unlink()
     before = read_release(project)
     assert release(project, capsys) == before

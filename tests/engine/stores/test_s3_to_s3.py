@@ -158,7 +158,7 @@ def test_odd_keys_are_named_by_the_rule_and_folders_that_other_tools_made_are_no
     scanned = json.loads(project.run(capsys, "scan", "--json").out)
     assert scanned["files"] == 7
     told = {each["where"]: each["what"] for each in scanned["warnings"]}
-    assert told["empty"] == "an empty folder; shards hold files only"
+    assert told["empty"] == "an empty folder; shards contain only files"
     assert "a folder has the same name" in told["both"]
     assert set(told) >= {"both", "a//b.txt", "up/../c.txt", "A.txt", "a.txt", "empty"}
     assert "made" not in told
@@ -205,7 +205,7 @@ def test_tars_are_written_to_a_store_of_virtual_shards_through_faults_and_none_o
         s3_server.use(monkeypatch, storm.address)
         ran = local.run(capsys, "export", *names, "--to", f"s3://{bucket.name}/tars", "--workers", "1")
     assert ran.code == 3
-    assert f"{path.relative_to(local.source)}: other bytes than were packed" in ran.err
+    assert f"{path.relative_to(local.source)}: the content has changed since packing" in ran.err
     assert bucket.uploads() == []
     path.write_bytes(data)
     os.utime(path, ns=(old.st_mtime_ns, old.st_mtime_ns))

@@ -21,7 +21,7 @@ name = "all"
 title = "All"
 """
 FILES = {"a": b"open", "secret 1": bytes(30_000), "secret 2": b"2" * 30_000, "secret 3": b"3" * 30_000}
-WHY = "no release and no plan has it"
+WHY = "it is in no release and not in the plan"
 
 
 def project_of(root: Path, capsys: Capture, *, more: str = "", size: str = "64 KiB") -> Project:

@@ -236,7 +236,7 @@ def test_a_machine_that_does_not_see_the_folders_says_which(tmp_path: Path) -> N
     task = pack.make_tasks(workspace, options, plan, {}, ["audio"])[0]
     for there in (replace(task, source=tmp_path / "elsewhere"), task):
         given = replace(load(task, tmp_path), task=there, arriving=tmp_path / "elsewhere")
-        with pytest.raises(IncompleteError, match="elsewhere: is not there for a worker: all machines need it"):
+        with pytest.raises(IncompleteError, match="elsewhere: does not exist for a worker: all machines need it"):
             pack_there(given, lambda _: None)
 
 
