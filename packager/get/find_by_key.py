@@ -1,4 +1,4 @@
-"""Which members of a release have an id, a path or an ISRC: by its lookup index, then their rows."""
+"""Find the members of a release that have an id, a path or an ISRC: by its lookup index, then by their rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,25 +20,25 @@ KEYS_MOST = 1000  # ids, paths and ISRCs of one command
 
 @dataclass(frozen=True)
 class FoundMembers:
-    """Members of one shard that are meant: their rows of its table, with mtime_ns."""
+    """Selected members of one shard: their rows of its table, with mtime_ns."""
 
     manifest: Manifest
     members: pa.Table
 
 
 def read_lookup(files: ReleaseReader) -> Lookup:
-    """Return the lookup.json of a release. Raises InputError where it has none."""
+    """Return the lookup.json of a release. Raises InputError if it has none."""
     try:
         return lookup_index.parse_lookup(files.read(LOOKUP, lookup_index.LIMIT), LOOKUP)
     except InputError as error:
-        fix = "take members by --where, or shard by shard with packager extract"
+        fix = "select members with --where, or extract them shard by shard: packager extract"
         raise InputError(error.where, error.what, fix if error.fix in ("", CHECK) else error.fix) from error
 
 
 def find_by_keys(keys: Sequence[str], files: ReleaseReader, index: Lookup, shelf: ShardTables) -> list[FoundMembers]:
     """Return the members that have one of these ids, paths or ISRCs, each once.
 
-    Where several shards hold an id, the newest one's member is meant. Memory: a bucket, and a row group a
+    If several shards contain an id, the member of the newest shard is returned. Memory: a bucket, and a row group per
     shard. Raises InputError for a key that no member has.
     """
     if len(keys) > KEYS_MOST:
@@ -56,7 +56,7 @@ def find_by_keys(keys: Sequence[str], files: ReleaseReader, index: Lookup, shelf
             if _has(row, key) and row["id"][0].as_py() not in shelf.withdrawn:
                 newest.setdefault(row["id"][0].as_py(), hit)
         if not newest:
-            fix = "give an id, a path or an ISRC in full; for anything else there is --where"
+            fix = "write the id, path or ISRC in full, or search with --where"
             raise InputError(
                 display_text(key), f"no member of the release at {files.name} has this id, path or ISRC", fix
             )
@@ -75,20 +75,20 @@ def _hits(key: str, files: ReleaseReader, index: Lookup) -> list[LookupHit]:
     try:
         bucket = files.read_range(place.part.path, place.start, place.stop)
     except InputError as error:
-        fix = "the release may have been published anew meanwhile: run the command again"
+        fix = "the release may have changed meanwhile: run the command again"
         raise InputError(error.where, error.what, fix) from error
     return lookup_index.parse_bucket(index, bucket, place.mark, place.part.path)
 
 
 def _has(row: pa.Table, key: str) -> bool:
-    """Say whether a row's id, path, path at the source (then or now) or ISRC is this key."""
+    """Return whether a row's id, path, ISRC, or path at the source (then or now) is this key."""
     isrc, *names = (row[name][0].as_py() for name in ("isrc", "id", "path", "source_path", "current_path"))
     as_isrc = lookup_index.isrc(key)
     return key in names or (as_isrc is not None and as_isrc == lookup_index.isrc(isrc or ""))
 
 
 def checked_members(members: pa.Table) -> pa.Table:
-    """Return rows that can be members of a shard. Raises InputError for a path that leads astray."""
+    """Return the rows if they can be members of a shard. Raises InputError for an unsafe path or wrong size."""
     for path, size, offset in zip(*(members[name].to_pylist() for name in ("path", "size", "offset")), strict=True):
         if not is_safe_path(path) or not 0 <= size < 1 << 60 or not 0 <= offset < 1 << 62:
             raise InputError("members table", f'"{display_text(path)}" of {size} bytes at {offset} cannot be a member')

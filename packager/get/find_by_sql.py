@@ -1,4 +1,4 @@
-"""Which members of a release an SQL condition means: its members tables are read, one after another."""
+"""Find the members of a release that match patterns or SQL: its members tables are read one after another."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,12 +19,12 @@ from packager.option_fields import PATHS, PHASES, WHERE, option
 from packager.paths import display_text
 from packager.units import count_of, format_limit, format_size, parse_size
 
-WHERE_MOST = 100_000  # members that SQL may mean in one command
+WHERE_MOST = 100_000  # members that one command may select
 
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """Which members are meant by patterns or SQL, in which shards or phases; in all if none is named."""
+    """Select members by patterns or SQL, in the named shards or phases; in all if none is named."""
 
     paths: tuple[str, ...] = option(PATHS, ())
     where: str | None = option(replace(WHERE, help=f"{WHERE.help} It reads complete members tables."))
@@ -52,14 +52,14 @@ class SearchOptions:
 def find_by_sql(search: SearchOptions, release: OpenedRelease, shelf: ShardTables) -> list[FoundMembers]:
     """Return the members that match a pattern or the SQL, or both if both are given, and that were not withdrawn.
 
-    Memory and room: one members table. Raises InputError where more would be fetched than may be, where nothing is
-    meant, or more than WHERE_MOST members.
+    Memory and disk: one members table. Raises InputError if more would be fetched than the limit allows, and if nothing
+    or more than WHERE_MOST members match.
     """
     searched = _searched(release.release, search.shards, search.phases)
     cost = sum(shard.members_table.size for shard in searched)
     if release.reader.folder is None and cost > search.metadata_limit:
         what = f"the members tables of {count_of(len(searched), 'shard')} are {format_size(cost)}, more than the "
-        fix = "narrow it with --shard or --phase, or allow more with --metadata-limit"
+        fix = "search less with --shard or --phase, or allow more with --metadata-limit"
         raise InputError(search.flag, f"{what}{format_limit(search.metadata_limit)} that may be fetched", fix)
     gone = pa.array(sorted(shelf.withdrawn), pa.string())
     found, count = [], 0
@@ -67,17 +67,19 @@ def find_by_sql(search: SearchOptions, release: OpenedRelease, shelf: ShardTable
         path = release.open_file(shard.members_table)
         members = with_current_ids(untrusted_parquet.read_untrusted_table(path, MEMBERS))
         if release.copied:
-            path.unlink()  # all of them may be more than there is room for
+            path.unlink()  # the disk may be too small for all of them
         members = members.filter(pc.invert(pc.is_in(members["id"], gone)))
         rows = filter_members(members, records=(), paths=search.paths, where=search.where, must_match=False)
-        meant = members.take(pa.array(rows, pa.int64()))
-        count += meant.num_rows
+        selected = members.take(pa.array(rows, pa.int64()))
+        count += selected.num_rows
         if count > WHERE_MOST:
-            raise InputError(search.flag, f"means more than {WHERE_MOST} members", "narrow it, or take whole shards")
-        if meant.num_rows:
-            found.append(FoundMembers(shelf.manifest(shard.name), checked_members(meant)))
+            raise InputError(
+                search.flag, f"matches more than {WHERE_MOST} members", "search for less, or fetch complete shards"
+            )
+        if selected.num_rows:
+            found.append(FoundMembers(shelf.manifest(shard.name), checked_members(selected)))
     if not found:
-        raise InputError(search.flag, f"means no member of {count_of(len(searched), 'shard')}")
+        raise InputError(search.flag, f"matches no member of {count_of(len(searched), 'shard')}")
     return found
 
 

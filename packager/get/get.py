@@ -1,4 +1,4 @@
-"""Members had, one after another, from wherever they are: each compared before it gets its name below a folder."""
+"""Write members of a release below a folder, from any source that has them; each is checked before it gets its name."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -32,9 +32,9 @@ from packager.progress import Progress
 
 @dataclass(frozen=True)
 class GetOptions:
-    """Which release members are taken out of, where they may be fetched from, and what is written.
+    """Which release to read, where members may be fetched from, and what is written.
 
-    Without a key what is published is only as good as the way it comes, or as the mirror that accepted it.
+    Without a key, the release is only as trustworthy as its address, or as the mirror that accepted it.
     """
 
     release: Path | str | None = option(
@@ -53,33 +53,32 @@ class GetOptions:
 
     @property
     def naming(self) -> NamingOptions:
-        """How members are named. Raises InputError for a layout that is none."""
+        """How members are named. Raises InputError for a wrong template."""
         return parse_naming(self.rename, original=self.source_names, number=self.number)
 
 
 def get_members(
     found: MemberSelection, to: Path, options: GetOptions, *, folders: Sequence[Path], progress: Progress
 ) -> GetReport:
-    """Write the members that were found below a folder, and return what that cost.
+    """Write the selected members below the folder `to`, and return what was written and fetched.
 
-    One that no source has right, or whose name another file has, is in the report; the others are written.
-    folders: where shards may lie. Raises InputError for an address that is none, IncompleteError where a file cannot be
-    written.
+    The report lists members that no source has intact, and names that another file has; all others are written.
+    folders: where shards may be. Raises InputError for a wrong address, IncompleteError if a file cannot be written.
     """
-    meant = found.members
-    withheld = tuple(each.withheld for each in meant if each.withheld is not None) if options.links else ()
+    selected = found.members
+    withheld = tuple(each.withheld for each in selected if each.withheld is not None) if options.links else ()
     if options.links:
-        meant = [each for each in meant if each.withheld is None]
-    if not meant:
+        selected = [each for each in selected if each.withheld is None]
+    if not selected:
         raise InputError(withheld[0].name, f"no link to it is handed out: {withheld[0].reason}")
-    members = pa.concat_tables([each.members for each in meant])
+    members = pa.concat_tables([each.members for each in selected])
     naming, dry_run = options.naming, options.dry_run or options.links
     asked = output_paths(members, naming)
     taken = WriteResult(renamed=[refused(members, row) for row in asked.refused])
     if dry_run:
-        fetched = _Fetched(path_formats.make_distinct(asked.paths, path_formats.exact_path), [0] * len(meant))
+        fetched = _Fetched(path_formats.make_distinct(asked.paths, path_formats.exact_path), [0] * len(selected))
     else:
-        fetched = _write(meant, asked.paths, to, options, folders=folders, taken=taken, progress=progress)
+        fetched = _write(selected, asked.paths, to, options, folders=folders, taken=taken, progress=progress)
     return GetReport(
         release=found.release,
         to=display_text(str(to)),
@@ -93,31 +92,31 @@ def get_members(
         blocked=tuple(taken.blocked),
         renamed=tuple(taken.renamed),
         files=tuple(extracted_files(member) for member in members_of(members, fetched.paths)),
-        shards=tuple(_got(each, bytes_) for each, bytes_ in zip(meant, fetched.transferred_bytes, strict=True)),
+        shards=tuple(_got(each, bytes_) for each, bytes_ in zip(selected, fetched.transferred_bytes, strict=True)),
         lookup_requests=found.cost.requests,
         lookup_bytes=found.cost.received,
         transferred_bytes=sum(fetched.transferred_bytes),
-        shards_size=sum(each.shared.size for each in meant),
+        shards_size=sum(each.shared.size for each in selected),
         unreachable=fetched.unreachable,
-        magnets=tuple(link for each in meant for link in links_of(each)) if options.links else (),
+        magnets=tuple(link for each in selected for link in links_of(each)) if options.links else (),
         withheld=withheld,
     )
 
 
-def _got(meant: SelectedMembers, transferred: int) -> ShardTransfer:
-    """Return what was had of a shard."""
+def _got(selected: SelectedMembers, transferred: int) -> ShardTransfer:
+    """Return what was fetched from a shard."""
     return ShardTransfer(
-        name=display_text(meant.shared.name),
-        size=meant.shared.size,
-        members=meant.members.num_rows,
-        bytes=total_bytes(meant.members),
+        name=display_text(selected.shared.name),
+        size=selected.shared.size,
+        members=selected.members.num_rows,
+        bytes=total_bytes(selected.members),
         transferred_bytes=transferred,
     )
 
 
 @dataclass
 class _Fetched:
-    """The files that members became, the bytes transferred for each shard, and whether a source failed for now."""
+    """The paths of the written files, the bytes transferred for each shard, and whether a source did not answer."""
 
     paths: list[bytes]
     transferred_bytes: list[int] = field(default_factory=list)
@@ -125,7 +124,7 @@ class _Fetched:
 
 
 def _write(
-    meant: Sequence[SelectedMembers],
+    selected: Sequence[SelectedMembers],
     asked: Sequence[bytes],
     to: Path,
     options: GetOptions,
@@ -134,19 +133,19 @@ def _write(
     taken: WriteResult,
     progress: Progress,
 ) -> _Fetched:
-    """Write every member that a source has right."""
+    """Write every member that a source has intact."""
     tops = {path.partition(b"/")[0] for path in asked}
     scratch = to / _unused(".packager-swarm", tops)
     atomic_files.remove_tree(scratch)  # what a killed run left
     with OutputFolder(to, avoid=tops) as destination:
-        # Names as at the source may differ only by case; the shard's own and a layout's never should.
+        # Source names may differ only by case; names in the shard and from a template must not.
         exact = options.source_names and not destination.folds_case()
         fetched = _Fetched(
             path_formats.make_distinct(asked, path_formats.exact_path if exact else path_formats.folded_path)
         )
-        progress.begin("Fetching", sum(total_bytes(each.members) for each in meant))
+        progress.begin("Fetching", sum(total_bytes(each.members) for each in selected))
         first = 0
-        for each in meant:
+        for each in selected:
             stop = first + each.members.num_rows
             rows = list(members_of(each.members, fetched.paths[first:stop]))
             with ExitStack() as opened:
@@ -165,7 +164,7 @@ def _write(
 
 
 def _unused(name: str, tops: set[bytes]) -> str:
-    """Return a name that no file to come has at its top."""
+    """Return a name that is not the first folder of any file to write."""
     taken = {path_formats.folded_path(top) for top in tops}
     while path_formats.folded_path(name.encode()) in taken:
         name += "~"

@@ -1,4 +1,4 @@
-"""Magnet links that name members (x.pk), both ways: made of what was found, or taken for it. Nothing is looked up."""
+"""Magnet links that name members (x.pk): make them for members, or read members from them. No release is read."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,13 +24,13 @@ from packager.paths import display_text, is_safe_name
 _ROWS = pa.schema([field.with_nullable(True) for field in MEMBERS])
 
 
-def links_of(meant: SelectedMembers) -> list[str]:
-    """Return a magnet link for each member: of its shard, naming its range; in a folder also its file (BEP 53).
+def links_of(selected: SelectedMembers) -> list[str]:
+    """Return a magnet link for each member: the link of its shard with the member's range.
 
-    The torrent of a folder is read for that.
+    For a shard that is a folder, the link also selects the member's file (BEP 53), for which the torrent is read.
     """
-    shared = meant.shared
-    columns = (meant.members[name].to_pylist() for name in ("path", "offset", "size", "sha256"))
+    shared = selected.shared
+    columns = (selected.members[name].to_pylist() for name in ("path", "offset", "size", "sha256"))
     members = [
         MagnetMember(path, offset, size, sha256.hex()) for path, offset, size, sha256 in zip(*columns, strict=True)
     ]
@@ -58,27 +58,27 @@ def links_of(meant: SelectedMembers) -> list[str]:
 
 
 def find_by_links(links: Sequence[str], naming: NamingOptions, remote: NetworkOptions) -> MemberSelection:
-    """Return the members that magnet links name. Raises InputError where one names none, or is no link.
+    """Return the members that magnet links name. Raises InputError if a link is wrong or names no member.
 
-    remote: whose web seeds come before the link's own; a web seed that is a folder's address has the tar
-    under the name that the link gives it. A link knows no tags, so `naming` may ask for none.
+    remote: its web seeds are tried before the link's own; in a web seed that is a folder, the tar has the name that is
+    in the link. A link contains no tags, so `naming` must not need any.
     """
     if naming.layout or naming.original or naming.number:
         raise InputError("--rename", "a magnet link has a member's path and no tags", "leave the names as they are")
-    meant = [_meant(parse_magnet(link), remote) for link in links]
-    return MemberSelection(meant, "", Evidence(kind="magnet", name="magnet link"), TransferCost())
+    selected = [_selected(parse_magnet(link), remote) for link in links]
+    return MemberSelection(selected, "", Evidence(kind="magnet", name="magnet link"), TransferCost())
 
 
-def _meant(link: Magnet, remote: NetworkOptions) -> SelectedMembers:
+def _selected(link: Magnet, remote: NetworkOptions) -> SelectedMembers:
     """Return the members that one link names."""
     if not link.members:
-        fix = "any torrent client fetches the whole; links to members are made by: packager get ID --magnet"
-        raise InputError("magnet link", "names a whole torrent and no member of it", fix)
+        fix = "any torrent client fetches the complete torrent; packager get RECORD --magnet prints links to files"
+        raise InputError("magnet link", "names a torrent but no file in it", fix)
     if link.size is None or link.name is None or not is_safe_name(link.name):
         raise InputError("magnet link", f'"{display_text(link.name or "")}" is not the name of a shard\'s tar')
     own = [web_seed_address(asked_seed(seed), link.name) for seed in remote.web_seeds]
     seeds = [seed for seed in link.web_seeds if is_asked(seed)] if not remote.no_web_seeds else []
-    theirs = [web_seed_address(seed, link.name) for seed in seeds]  # that of a folder ends in "/"
+    theirs = [web_seed_address(seed, link.name) for seed in seeds]  # the address of a folder ends in "/"
     shared = ShardDownload(
         name=link.name,
         container="folder" if link.chosen else "tar",
@@ -104,9 +104,9 @@ def _meant(link: Magnet, remote: NetworkOptions) -> SelectedMembers:
 
 
 def _usable(trackers: Sequence[str]) -> list[str]:
-    """Return the trackers of a link that clients can ask; the others are ignored.
+    """Return the trackers of a link that clients can ask, and those with a password; the others are ignored.
 
-    One with a password is among them: it is refused with a sentence when it would be asked.
+    A tracker with a password is refused with an error when it would be asked.
     """
     found = [each for each in trackers if without_credentials(each) != each]
     for each in trackers:

@@ -1,6 +1,6 @@
-"""Where members' bytes come from: the shard's tar beside the release, then web seeds, then the swarm.
+"""The sources of members: the shard's tar beside the release, then web seeds, then the swarm.
 
-Each is opened when those before it could not give a member, and says what was transferred from it.
+A source is opened only if the sources before it do not have a member. Each reports what was transferred.
 """
 
 from collections import Counter
@@ -33,14 +33,14 @@ from packager.get.shard_swarm import ShardDownload, SwarmOnDemand
 if TYPE_CHECKING:
     from packager.engine.network.http_client import HttpClient
 
-_LOST = 2  # members in a row that a web seed may fail to give before it is asked no more
+_LOST = 2  # failed members in a row after which a web seed is not asked again
 
 
 @dataclass(frozen=True)
 class SelectedMembers:
-    """Members of one shard that are to be had: their rows, with mtime_ns, and how its tar is fetched.
+    """Selected members of one shard: their rows, with mtime_ns, and how its tar is fetched.
 
-    withheld: why no link to the shard is handed out, nor its swarm joined; None: both may be.
+    withheld: why no link to the shard may be published and its swarm not be joined; None: both are allowed.
     """
 
     shared: ShardDownload
@@ -50,10 +50,10 @@ class SelectedMembers:
 
 @dataclass(frozen=True)
 class MemberSelection:
-    """The members of all shards that are to be had, and what they were found by.
+    """The selected members of all shards, and how they were found.
 
-    release: its folder or address; "" for magnet links. evidence: what vouches for the members. cost: what finding them
-    took; it may still grow.
+    release: its folder or address; "" for magnet links. evidence: what vouches for the members. cost: requests and
+    bytes of finding them; it may still grow.
     """
 
     members: Sequence[SelectedMembers]
@@ -63,7 +63,7 @@ class MemberSelection:
 
 
 class MemberReaders:
-    """The sources of one shard's members, which are asked for in the order in which they are told."""
+    """The sources of one shard's members. Ask for the members in their order."""
 
     def __init__(
         self,
@@ -74,21 +74,21 @@ class MemberReaders:
         remote: NetworkOptions,
         opened: ExitStack,
     ) -> None:
-        """Set out to read `members`. folders: where the shard may lie. opened: keeps what is opened."""
+        """Prepare to read `members`. folders: where the shard may be. opened: closes what is opened here."""
         self._shared, self._members, self._remote, self._opened = shared, members, remote, opened
         self._places = [folder / shared.name for folder in folders]
         self._web: HttpClient | None = None
         self._tars: dict[str, RangeReader] = {}
-        self._lost: Counter[str] = Counter()  # by address: reads in a row that failed for now
+        self._lost: Counter[str] = Counter()  # by address: failed reads in a row
         self._swarm: SwarmOnDemand | None = None
         self._pieces: set[int] = set()
         self.transferred_bytes = 0  # bytes over the network
-        self.unreachable = False  # a source failed for now, or there is none
+        self.unreachable = False  # a source did not answer, or there is none
 
     def of(self, number: int, scratch: Path) -> Iterator[tuple[str, RangeReader]]:
-        """Yield the sources of a member by its number among those told, the cheapest first.
+        """Yield the sources of the member `number`, the cheapest first.
 
-        scratch: a folder that the swarm makes, uses and takes away.
+        scratch: a folder that the swarm creates and removes.
         """
         member, known = self._members[number], bool(self._shared.addresses or self._remote.is_swarm_asked)
         for place in self._places:
@@ -108,7 +108,7 @@ class MemberReaders:
         self.unreachable = self.unreachable or not known
 
     def _local(self, place: Path, member: MemberOutput) -> RangeReader | None:
-        """Return a shard on this machine, or the member's file in its folder; None where it is not there."""
+        """Return a shard on this machine, or the member's file in its folder; None if there is none."""
         if self._shared.container == "tar":
             return TarRangeReader(place) if _has_size(place, self._shared.size) else None
         file = place / PAYLOAD / member.path
@@ -160,7 +160,7 @@ class _Shifted:
 
 
 def _has_size(path: Path, size: int) -> bool:
-    """Say whether a file of that size is there."""
+    """Return whether there is a file of that size."""
     try:
         found = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""A release opened to take members out of it: by its lookup index, or by SQL, and as trusted as is asked for."""
+"""Select members of a release by its lookup index or by SQL, with the trust that was asked for."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -23,10 +23,10 @@ from packager.progress import Progress
 
 @dataclass(frozen=True)
 class ReleaseLocation:
-    """Where a release is, and how far it is trusted.
+    """Where a release is, and who must have signed it.
 
-    source: its folder or address. key: by which it must be signed, a line or a file; None: nothing is asked.
-    followed: the release that a mirror accepted; its documents are taken, whoever signs what is at `source`.
+    source: its folder or address. key: a line or a file, the key that must have signed it; None: any or none.
+    followed: the release that a mirror accepted; its documents are used, no matter who signed the one at `source`.
     """
 
     source: str
@@ -45,15 +45,15 @@ def select_members(
 ) -> MemberSelection:
     """Return the members that `keys` name (ids, paths, ISRCs), or that a search selects, and how they can be fetched.
 
-    remote: whose web seeds come before the release's own. opened: keeps open what reading takes. Raises
-    InputError where nothing is meant, TrustError where the release is refused.
+    remote: its web seeds are tried before the release's own. opened: closes what is opened here. Raises InputError if
+    nothing is selected, TrustError if the release is refused.
     """
     progress.begin("Searching", None, "member")
     place = parse_release_location(origin.source, "--release")
     in_folder = "://" not in place
     if in_folder and not Path(place).is_dir():
         raise InputError(
-            display_text(place), "is no folder of a release", "give its folder or its address with --release"
+            display_text(place), "is not the folder of a release", "name its folder or its address with --release"
         )
     release: OpenedRelease | None = None
     if search.is_given or in_folder or origin.key or origin.followed:
@@ -70,12 +70,12 @@ def select_members(
         found = find_by_sql(search, release, shelf)
         magnets = {shard.name: parse_magnet(shard.magnet) for shard in release.release.shards}
         links = {name: (magnet.trackers, magnet.web_seeds) for name, magnet in magnets.items()}
-        meant = [_meant(each, shelf, remote, *links[each.manifest.name]) for each in found]
+        selected = [_selected(each, shelf, remote, *links[each.manifest.name]) for each in found]
     else:
         index = read_lookup(reader)
         found = find_by_keys(keys, reader, index, shelf)
-        meant = [
-            _meant(
+        selected = [
+            _selected(
                 each,
                 shelf,
                 remote,
@@ -85,16 +85,16 @@ def select_members(
             for each in found
         ]
     progress.end()
-    handed_out = [each for each in meant if each.withheld is None or each.withheld.partly]
-    if not handed_out and meant[0].withheld is not None:
-        raise InputError(meant[0].withheld.name, f"is not handed out: {meant[0].withheld.reason}")
+    handed_out = [each for each in selected if each.withheld is None or each.withheld.partly]
+    if not handed_out and selected[0].withheld is not None:
+        raise InputError(selected[0].withheld.name, f"is not handed out: {selected[0].withheld.reason}")
     return MemberSelection(handed_out, reader.name, shelf.evidence, reader.cost)
 
 
-def _meant(
+def _selected(
     found: FoundMembers, shelf: ShardTables, remote: NetworkOptions, trackers: Sequence[str], theirs: Sequence[str]
 ) -> SelectedMembers:
-    """Return members and how their tar is fetched. theirs: its addresses at the release's own web seeds."""
+    """Return members and how their tar is fetched. theirs: its addresses at the web seeds of the release."""
     manifest = found.manifest
     own = [web_seed_address(asked_seed(seed), manifest.file) for seed in remote.web_seeds]
     seeds = [seed for seed in theirs if is_asked(seed)] if not remote.no_web_seeds else []

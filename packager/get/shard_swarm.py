@@ -1,4 +1,4 @@
-"""A shard as it can be fetched, and its swarm: by its torrent, or by the infohashes of a magnet link alone."""
+"""How a shard can be fetched, and its swarm: by its torrent, or only by the infohashes of a magnet link."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -16,10 +16,10 @@ from packager.paths import display_text
 
 @dataclass(frozen=True)
 class ShardDownload:
-    """A shard's tar or folder as it can be fetched.
+    """How a shard's tar or folder can be fetched.
 
-    addresses: of the tar or the folder at web seeds. torrent: returns its torrent, for the swarm; None where
-    only its magnet link is known.
+    addresses: of the tar or the folder at web seeds. torrent: returns its torrent, for the swarm; None if only its
+    magnet link is known.
     """
 
     name: str  # of the tar or the folder
@@ -33,23 +33,23 @@ class ShardDownload:
 
 
 class SwarmOnDemand:
-    """The swarm of a shard, met when the first byte is asked of it; a source of ranges."""
+    """The swarm of a shard, joined when the first byte is read; a source of ranges."""
 
     def __init__(
         self, shared: ShardDownload, wanted: Sequence[Range], remote: NetworkOptions, scratch: Path, opened: ExitStack
     ) -> None:
-        """Set out to read the ranges `wanted`, in order. scratch: a folder that it makes, uses and takes away."""
+        """Prepare to read the ranges `wanted`, in order. scratch: a folder that the download creates and removes."""
         self.name = f"the swarm of {display_text(shared.name)}"
         self._shared, self._wanted, self._scratch, self._opened = shared, wanted, scratch, opened
         self._remote = replace(remote, web_seeds=(), no_web_seeds=True)
         self._source: RangeReader | None = None
         self._failure: UnreadableError | None = None
-        self.piece_length = 1  # of a piece, once a byte was read
+        self.piece_length = 1  # known after the first read
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
-        """Yield bytes [start, stop), which were among the ranges wanted. Raises Unreadable."""
+        """Yield bytes [start, stop), which must be in the wanted ranges. Raises UnreadableError."""
         if self._failure:
-            raise self._failure  # it was waited for once
+            raise self._failure  # do not wait for it again
         if self._source is None:
             try:
                 torrent = self._shared.torrent
@@ -60,21 +60,23 @@ class SwarmOnDemand:
         return self._source.read(start, stop)
 
     def _by_torrent(self, read: Callable[[], ShardTorrent]) -> RangeReader:
-        """Return the swarm of a .torrent. Raises Unreadable where that is not the shard's."""
+        """Return the swarm of a .torrent. Raises UnreadableError if it is not the shard's."""
         with reader_errors():
             torrent = read()
-        told = torrent.metainfo
-        found = tuple(hash_.hex() if hash_ else None for hash_ in (told.infohash_v1, told.infohash_v2))
+        metainfo = torrent.metainfo
+        found = tuple(hash_.hex() if hash_ else None for hash_ in (metainfo.infohash_v1, metainfo.infohash_v2))
         if found != (self._shared.infohash_v1, self._shared.infohash_v2):
-            raise UnreadableError(self.name, "has another torrent than its manifest says")
+            raise UnreadableError(self.name, "its torrent is not the one that its manifest names")
         (opener,) = self._opened.enter_context(open_remote_readers(torrent, self._remote, self._scratch))
-        self.piece_length = told.piece_length
+        self.piece_length = metainfo.piece_length
         return opener(self._wanted)
 
     def _by_link(self) -> RangeReader:
-        """Return the swarm of infohashes alone. Raises Unreachable where nobody in it answers."""
+        """Return the swarm of the infohashes. Raises UnreachableError if no peer answers."""
         shared, remote = self._shared, self._remote
-        trackers = trackers_to_ask(shared.trackers, remote, "the link names no tracker, and nobody else is to ask")
+        trackers = trackers_to_ask(
+            shared.trackers, remote, "the link names no tracker, and there is no other way to find peers"
+        )
         hashes = (shared.infohash_v1, shared.infohash_v2)
         try:
             found = read_swarm(

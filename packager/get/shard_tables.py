@@ -1,4 +1,4 @@
-"""Manifests, rows and torrents of a release's shards: as the release lists them, or by ranges as they are needed."""
+"""Read manifests, rows and torrents of a release's shards: complete and checked, or only the ranges that are needed."""
 
 from pathlib import Path
 
@@ -22,15 +22,15 @@ _MANIFEST_MOST = 1 << 20  # bytes; ours have some 1,500
 
 
 class ShardTables:
-    """Reads what tells of a shard's members. Raises InputError, TrustError.
+    """Reads the documents of a release's shards. Raises InputError, TrustError.
 
-    evidence: what vouches for it. withdrawn: ids that are not available, beside those that the index leaves out.
+    evidence: what vouches for them. withdrawn: ids that are not available, in addition to those that the index omits.
     """
 
     def __init__(self, reader: ReleaseReader, release: OpenedRelease | None, scratch: Path) -> None:
-        """Read complete documents, each the one that `release` lists; None: as little as can be, and unchecked.
+        """Read complete documents that `release` lists; None: only the needed ranges, unchecked.
 
-        scratch: a folder of ours.
+        scratch: an empty folder for copies.
         """
         self._reader, self._release, self._scratch = reader, release, scratch
         self._rule = SharingRule(release.release) if release else None
@@ -39,9 +39,9 @@ class ShardTables:
         self.withdrawn = frozenset(each.id for each in release.release.in_force) if release else frozenset[str]()
 
     def withheld(self, manifest: Manifest) -> Withheld | None:
-        """Return why a shard is not handed out; None: it may be, as far as is known.
+        """Return why a shard must not be handed out; None: no reason is known.
 
-        Without a release its manifest says it: the index has no obsolete shard.
+        Without a release, the manifest decides: the index contains no obsolete shard.
         """
         return self._rule.withheld(manifest.name) if self._rule else sharing_rule_of(manifest)
 
@@ -74,5 +74,5 @@ class ShardTables:
     def _listed(self, shard: ShardName) -> ReleaseShard:
         """Return how the release lists a shard."""
         if shard not in self._shards:
-            raise InputError(display_text(shard), "the release lists no such shard", "look again later")
+            raise InputError(display_text(shard), "the release does not list this shard", "try again later")
         return self._shards[shard]

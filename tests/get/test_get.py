@@ -143,7 +143,7 @@ def test_sql_finds_members_in_whole_tables_within_a_stated_bound(web: Web, tmp_p
     code, report = get(capsys, "--path", "*", "--release", web.archive.output, "-n")
     assert (code, report["selected"] > some) == (0, True)
     code, error = get(capsys, "--path", "nosuch*", "--release", web.archive.output)
-    assert (code, error["where"], "means no member" in error["what"]) == (2, "--path", True)
+    assert (code, error["where"], "matches no member" in error["what"]) == (2, "--path", True)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_sql_finds_members_in_whole_tables_within_a_stated_bound(web: Web, tmp_p
         ([], "no record named"),
         (["id-1", "--where", "true"], "cannot be used with RECORD"),
         (["--where", "size >"], "syntax"),
-        (["--where", "title = 'none'"], "means no member"),
+        (["--where", "title = 'none'"], "matches no member"),
         (["--where", "true", "--shard", "tones-all-00002"], 'no "tones-all-00002"'),
         (["id-1", "--phase", "all"], "needs --path or --where"),
         (["id-1", "--from", "ftp://x/"], "does not begin"),

@@ -97,7 +97,7 @@ def test_a_hostile_link_is_refused_and_nothing_is_written(
 @pytest.mark.parametrize(
     ("link", "what"),
     [
-        (BASE, "names a whole torrent"),
+        (BASE, "names a torrent but no file"),
         (f"magnet:?xt=urn:btih:{'1' * 40}&x.pk=0:10:{SHA}:a", "is not the name"),
         (f"magnet:?xt=urn:btih:{'1' * 40}&xl=1000&dn=..%2F..%2Fx&x.pk=0:10:{SHA}:a", "is not the name"),
         (f"magnet:?dn=a&xl=1000&x.pk=0:10:{SHA}:a", "names no torrent"),
