@@ -1,7 +1,7 @@
-"""The door for scripts: one typed function a command. It composes the rooms and reads the clock.
+"""The Python API: one typed function for each command.
 
-Each takes the path of packager.toml or of data, holds the lock of the folder that it writes to, can be
-killed at any instant and run again, and raises only PackagerError for what its user can fix.
+Each function takes the path of packager.toml or of data, and locks the folder that it writes to. It can be killed at
+any time and run again. Errors that its user can fix are PackagerErrors.
 
     from pathlib import Path
     from packager import api
@@ -9,13 +9,13 @@ killed at any instant and run again, and raises only PackagerError for what its 
     report = api.release(Path("packager.toml"))
     print(report.publish.index)
 
-A command with many options takes a dataclass of them, of which you set what you need. Where one wants a Path a str
-does, and a single value where it wants a tuple.
+A command with many options takes a dataclass of them; set those that you need. You can use a str for a Path, and a
+single value for a tuple.
 
     api.verify("shards", api.VerifyOptions(sample="2%"), workers=4)
 
-A function's file is imported when the function is first asked for (PEP 562): all rooms together cost more
-than half a second, and most runs need one.
+A function's module is imported when the function is first used (PEP 562): importing all of them takes more than half a
+second, and most runs need only one.
 """
 
 from importlib import import_module
@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from packager.share.make_torrent import TorrentSpec as TorrentSpec
     from packager.share.seed import SeedOptions as SeedOptions
 
-# The same names, for Python. docs/make_reference.py tells them in this order.
+# The same names at run time. docs/make_reference.py lists them in this order.
 _FILES = {
     "starting": "init",
     "releasing": "scan warnings plan publish release status keygen no_password",
@@ -89,7 +89,7 @@ _FILES = {
     "torrents": "torrent",
     "mirroring": "mirror_follow mirror_sync mirror_status mirror_magnets mirror_prune",
 }
-# The dataclasses of options that they take, which are beside the code that uses them.
+# The dataclasses of their options, each in the module that uses it.
 _OPTIONS = {
     "packager.api.starting": "InitOptions",
     "packager.api.workers": "WorkerOptions",
@@ -112,10 +112,10 @@ _MODULE_OF |= {"AGREE_TO_PLANS": "packager.mirror.context"}
 _MODULE_OF |= {name: module for module, names in _OPTIONS.items() for name in names.split()}
 
 
-if not TYPE_CHECKING:  # so that mypy still finds a name that is not there
+if not TYPE_CHECKING:  # so that mypy still reports an unknown name
 
     def __getattr__(name: str) -> object:
-        """Return a command's function, or a dataclass of options, from its file."""
+        """Return a function or a dataclass of options, and import its module."""
         if name not in _MODULE_OF:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         found = getattr(import_module(_MODULE_OF[name]), name)
@@ -123,5 +123,5 @@ if not TYPE_CHECKING:  # so that mypy still finds a name that is not there
 
 
 def __dir__() -> list[str]:
-    """Return the names of the commands."""
+    """Return the public names."""
     return sorted(_MODULE_OF)

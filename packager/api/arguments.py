@@ -1,4 +1,4 @@
-"""What scripts may pass as a path or a list: a str or any os.PathLike; a single value stands for a list of one."""
+"""Convert arguments of the API: a path may be a str or any os.PathLike, and a list may be a single value."""
 
 import os
 from collections.abc import Sequence
@@ -22,17 +22,17 @@ def as_location(place: AnyPath) -> Path | str: ...
 @overload
 def as_location(place: AnyPath | None) -> Path | str | None: ...
 def as_location(place: AnyPath | None) -> Path | str | None:
-    """Return a folder or file as a Path, and an address or other text as it is; None stays None."""
+    """Return an os.PathLike as a Path, and a str or None unchanged."""
     return place if place is None or isinstance(place, str) else Path(place)
 
 
 def as_paths(paths: AnyPath | Sequence[AnyPath]) -> list[Path]:
-    """Return paths as a list of Paths; a single one as a list of one."""
+    """Return one or more paths as a list of Paths."""
     return [Path(path) for path in _listed(paths)]
 
 
 def as_locations(places: AnyPath | Sequence[AnyPath]) -> list[Path | str]:
-    """Return folders, files and addresses as `as_place` does; a single one as a list of one."""
+    """Return one or more folders, files and addresses as a list; each as `as_location` does."""
     return [as_location(place) for place in _listed(places)]
 
 
@@ -41,12 +41,12 @@ def as_texts(texts: str | Sequence[str]) -> Sequence[str]: ...
 @overload
 def as_texts(texts: str | Sequence[str] | None) -> Sequence[str] | None: ...
 def as_texts(texts: str | Sequence[str] | None) -> Sequence[str] | None:
-    """Return texts as they are, a single one as a list of one; None stays None."""
+    """Return one text as a list, and a list or None unchanged."""
     return [texts] if isinstance(texts, str) else texts
 
 
 def _listed(values: AnyPath | Sequence[AnyPath]) -> Sequence[AnyPath]:
-    """Return values as a sequence."""
+    """Return one or more values as a sequence."""
     return [values] if isinstance(values, (str, os.PathLike)) else values
 
 

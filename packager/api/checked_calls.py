@@ -1,4 +1,4 @@
-"""The types of what scripts pass: what a function's signature does not allow is refused before anything is done."""
+"""Check the types of arguments against a function's signature, before the function does anything."""
 
 import functools
 import inspect
@@ -23,9 +23,10 @@ _WORDS = {str: "a str", int: "a whole number", float: "a number", bool: "True or
 
 @functools.cache
 def checked(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Return the function with its arguments checked by its signature; what else the system refuses is our error, too.
+    """Return the function with a check of its arguments.
 
-    Raises InputError for a value of a wrong type, and for a path with a NUL in it.
+    The result raises InputError for a value of a wrong type and for a path that contains NUL. It raises a PackagerError
+    in place of an OSError.
     """
     signature = inspect.signature(function)
 
@@ -39,7 +40,7 @@ def checked(function: Callable[Parameters, Result]) -> Callable[Parameters, Resu
         except BrokenPipeError:
             raise
         except OSError as error:
-            if error.errno is None:  # another library's own, and so a bug
+            if error.errno is None:  # raised by a library and not by the system: a bug
                 raise
             raise system_error(error) from error
 
@@ -47,7 +48,7 @@ def checked(function: Callable[Parameters, Result]) -> Callable[Parameters, Resu
 
 
 def _checked(name: str, value: Any, annotation: Any) -> Any:
-    """Return an argument; what can be iterated but is no sequence as a list."""
+    """Return a checked argument; an iterable that is not a sequence becomes a list."""
     kinds = _kinds(annotation)
     listed = any(get_origin(kind) is Sequence for kind in kinds)
     if listed and isinstance(value, Iterable) and not isinstance(value, (Sequence, Mapping, bytearray, os.PathLike)):
@@ -60,19 +61,19 @@ def _checked(name: str, value: Any, annotation: Any) -> Any:
     if os.PathLike[str] in kinds or any(os.PathLike[str] in _kinds(each) for kind in kinds for each in get_args(kind)):
         for each in [value] if isinstance(value, (str, os.PathLike)) or value is None else value:
             if each is not None and "\0" in os.fspath(each):
-                raise InputError(name, f'"{display_text(os.fspath(each), 60)}" has a NUL in it, so it is no path')
+                raise InputError(name, f'"{display_text(os.fspath(each), 60)}" contains NUL, so it is not a path')
     return value
 
 
 def _checked_options(options: Any) -> Any:
-    """Return a dataclass of options with paths, and tuples, made of what may stand for them."""
+    """Return checked options with their paths and tuples converted."""
     hints = get_type_hints(type(options))
     names = [each.name for each in fields(options)]
     return replace(options, **{name: _checked_option(name, getattr(options, name), hints[name]) for name in names})
 
 
 def _checked_option(name: str, value: Any, annotation: Any) -> Any:
-    """Return an option: a str or any os.PathLike does for a Path, and a single value or any list for a tuple."""
+    """Return a checked option: a str or os.PathLike becomes a Path, and a single value or a list becomes a tuple."""
     kinds = _kinds(annotation)
     listed = next((get_args(kind)[0] for kind in kinds if get_origin(kind) is tuple), None)
     if listed is not None:
@@ -87,12 +88,12 @@ def _checked_option(name: str, value: Any, annotation: Any) -> Any:
 
 
 def _kinds(annotation: Any) -> tuple[Any, ...]:
-    """Return the types of which an annotation allows any."""
+    """Return the types that an annotation allows."""
     return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
 
 
 def _is(value: Any, kind: Any) -> bool:
-    """Say whether a value is of a type, as far as that can be said: protocols and callables are not looked at."""
+    """Return whether a value is of a type. Protocols and callables are not checked."""
     origin, inner = get_origin(kind), get_args(kind)
     if origin is Literal:
         return value in inner
@@ -110,7 +111,7 @@ def _is(value: Any, kind: Any) -> bool:
 
 
 def _words(kind: Any) -> str:
-    """Return what a type is called."""
+    """Return the name of a type for messages."""
     if get_origin(kind) is os.PathLike:
         return "a path"
     if get_origin(kind) is Literal:

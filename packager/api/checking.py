@@ -1,4 +1,4 @@
-"""What seeders ask of the data that they have; nothing here changes it or meets the network unasked."""
+"""`inspect`, `verify` and `extract`: they never change the data, and use the network only if you name an address."""
 
 import secrets
 import time
@@ -26,9 +26,9 @@ from packager.progress import SILENT, Progress
 
 
 def inspect(file: AnyPath) -> Inspection:
-    """Return what a file of a release, one made by others, or a magnet link is and says, with its faults.
+    """Return the kind, contents and faults of a file of a release, a file made by others, or a magnet link.
 
-    Raises InputError where it is of no kind that is known. Needs no packager.toml and takes no lock.
+    Raises InputError if the kind is unknown. Needs no packager.toml and no lock.
     """
     return inspecting.inspect(as_text(file))
 
@@ -40,14 +40,13 @@ def verify(
     workers: int | WorkerOptions | None = None,
     progress: Progress = SILENT,
 ) -> VerifyReport:
-    """Compare what is at `paths` with what was published, byte for byte, and return every fault.
+    """Compare every byte at `paths` with what was published, and return every fault.
 
-    paths: tars, folders of them, bags, folders of loose files; or addresses (s3://, sftp://, file://) of a tar or of
-    where tars are; None: the tars of the project or mirror in the current folder. options: what they are compared
-    with; None: what is found near them. Of a release at an address only the documents of `paths` are fetched. workers:
-    as for pack; those of a cluster see `paths` as they are here.
-    Raises InputError and TrustError where nothing says how the data should be, or documents disagree, IncompleteError
-    where an address does not answer.
+    paths: tars, folders of tars, bags, folders of loose files; or addresses (s3://, sftp://, file://) of a tar or of a
+    folder of tars. None: the tars of the project or mirror in the current folder. options: what to compare with; None:
+    what is found near `paths`. workers: as for pack; workers of a cluster must see `paths` under the same names.
+    Raises InputError if there is nothing to compare with, TrustError if documents disagree, IncompleteError if an
+    address does not answer.
     """
     options, workers = options or VerifyOptions(), as_workers(workers)
     options.check()
@@ -79,12 +78,12 @@ def extract(
     *,
     progress: Progress = SILENT,
 ) -> ExtractReport:
-    """Take members out of a shard's tar into the folder `to`, each checked before it gets its name.
+    """Write members of a shard into the folder `to`; each is checked before it gets its name.
 
-    shard: a path, or the address of a tar in a store, of which only the members' bytes are read. options.paths are
-    patterns; options.where is SQL over the members table. What is bad or in the way is in the report. Raises
-    InputError where the tar, a document or a choice is wrong, IncompleteError where a file cannot be written or an
-    address does not answer.
+    shard: a path, or the address of a tar in a store; only the members' bytes are read. options.paths: patterns.
+    options.where: SQL over the members table. The report lists bad members and files that were not replaced. Raises
+    InputError if the tar, a document or a selection is wrong, IncompleteError if a file cannot be written or an address
+    does not answer.
     """
     options, place = options or ExtractOptions(), parse_location(as_location(shard), "SHARD")
     with documents_of_shards(

@@ -1,4 +1,4 @@
-"""How an archivist learns what a release will take, before anything is made."""
+"""`estimate`: the size, time and cost of a release that is not made yet."""
 
 from dataclasses import replace
 
@@ -16,14 +16,14 @@ from packager.engine.tables import parquet
 from packager.errors import InputError
 from packager.options import Config, ShardOptions, TorrentOptions
 
-_NAMES = ("collection", "phase")  # names as long as most, where none are known
+_NAMES = ("collection", "phase")  # of common length, used if no names are known
 
 
 def estimate(config: AnyPath | None = None, options: EstimateOptions | None = None) -> EstimateReport:
-    """Return what a release will take: shards, torrents, site, hashing, upload, disks, money, and what fits a budget.
+    """Return the shards, torrents, site, time, disks and cost of a release, and what fits a budget.
 
-    config: of a project that is scanned; if it is planned too, its shards are taken as they are. It is not read if
-    options.records and options.size describe files. Takes no lock. Raises InputError.
+    config: packager.toml of a scanned project; if there is a plan, its shards are counted. It is not read if
+    options.records and options.size describe the files. Takes no lock. Raises InputError.
     """
     options = options or EstimateOptions()
     options.check()
@@ -41,7 +41,7 @@ def estimate(config: AnyPath | None = None, options: EstimateOptions | None = No
             options=replace(options, budget=None),
         )
     if config is None:
-        raise InputError("", "there is no packager.toml", "give --records and --size")
+        raise InputError("", "there is no packager.toml", "use --records and --size")
     return _of_project(*load_project.load_project(as_path(config)), options)
 
 

@@ -1,4 +1,4 @@
-"""What listeners ask of a release: a few members, without their shards."""
+"""`get`: members of a release, without their shards."""
 
 import os
 from collections.abc import Sequence
@@ -29,16 +29,16 @@ def get(
     *,
     progress: Progress = SILENT,
 ) -> GetReport:
-    """Take members out of a release into the folder `to` without their shards, each checked before it gets its name.
+    """Fetch members of a release into the folder `to`, without their shards; each is checked before it gets its name.
 
-    records: exact ids, paths or ISRCs; or magnet links that name members, which need no release; none: options.search
-    says which. With options.links magnet links are made that name the members, and nothing is fetched. What is bad or
-    in the way is in the report. Raises InputError where a key, an address or a choice is wrong, TrustError where
-    the release is refused, IncompleteError where a file cannot be written or nothing answers.
+    records: exact ids, paths or ISRCs; or magnet links of members, which need no release. If empty, options.search
+    selects the members. With options.links, magnet links of the members are made and nothing is fetched. The report
+    lists bad members and files that were not replaced. Raises InputError if a key, an address or a selection is wrong,
+    TrustError if the release is refused, IncompleteError if a file cannot be written or no source answers.
     """
     records, to, options = as_texts(records), as_path(to), options or GetOptions()
     search, naming = options.search, options.naming
-    allowed_hosts(options.network.allow_hosts)  # wrong ones are refused before anything is done
+    allowed_hosts(options.network.allow_hosts)  # to refuse wrong ones first
     local, network = split_sources(options.sources, options.network)
     options = replace(options, network=network)
     if not search.is_given and (search.shards or search.phases):
@@ -66,7 +66,7 @@ def get(
 
 
 def _origin(release: Path | str | None, key: str | None) -> tuple[ReleaseLocation, list[Path]]:
-    """Return where a release is, and the folders beside it that may hold its tars."""
+    """Return the location of the release, and folders that may contain its tars."""
     if release is None:
         project = project_of_tars(Path())
         places = (Path(), Path("site"), *([project.site] if project else []))
@@ -74,7 +74,7 @@ def _origin(release: Path | str | None, key: str | None) -> tuple[ReleaseLocatio
     if release is None:
         raise InputError("--release", "no release is named, and none is here", "name its folder or address")
     if is_store_location(str(release)):
-        release = parse_release_location(str(release), "--release")  # that of file:// is a path
+        release = parse_release_location(str(release), "--release")  # a path if the scheme is file
     if "://" in str(release):
         return ReleaseLocation(str(release), key), []
     folder = Path(release)

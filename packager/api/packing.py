@@ -1,4 +1,4 @@
-"""How shards are packed: apart from the archivist's other steps, since it is what must start quickly."""
+"""`pack` and `export`. They are separate from the other steps of an archivist so that they start quickly."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -34,12 +34,11 @@ def pack(
     workers: int | WorkerOptions | None = None,
     progress: Progress = SILENT,
 ) -> PackReport:
-    """Write every planned shard that is not whole yet, with its torrents, manifest and members table.
+    """Write every planned shard that is not complete yet, with its torrents, manifest and members table.
 
-    phases: only these. no_tars: read and hash, but write no tar; tars that exist stay.
-    dry_run: only count what would be packed.
-    workers: processes of this machine, None: one a core; or a cluster, whose workers see the source and the shards'
-    folder under the same paths. What failed is in the report; the other shards are whole.
+    phases: only these. no_tars: read and hash, but write no tar; existing tars stay. dry_run: only count what would be
+    packed. workers: number of processes, None: one per core; or a cluster, whose workers must see the source and the
+    shards' folder under the same paths. The report lists shards that failed; all others are complete.
     """
     workers = as_workers(workers)
     options, project = load_project.load_project(as_path(config))
@@ -75,11 +74,11 @@ def export(
     workers: int | WorkerOptions | None = None,
     progress: Progress = SILENT,
 ) -> ExportReport:
-    """Write the tars of shards that were packed without, from their sources, each byte compared as it is written.
+    """Write the tars of shards that were packed without one, from their sources, and compare each byte.
 
-    shards: names. to: a folder or an address (s3://, sftp://) that the tars are written to; None: shards.folder.
-    dry_run: only count them. workers: as for pack. What failed (a source changed) is in the report, and nothing of it
-    is left. Raises InputError for a shard that is not packed, or has withdrawn records.
+    shards: names. to: a folder or an address (s3://, sftp://) for the tars; None: shards.folder. dry_run: only count
+    them. workers: as for pack. The report lists shards that failed, such as those with a changed source; nothing is
+    left of them. Raises InputError for a shard that is not packed, or has withdrawn records.
     """
     to, workers = as_text(to), as_workers(workers)
     if to is not None:
@@ -91,7 +90,7 @@ def export(
         hand_out = shareable_files_of(project, now())
         for task in wanted:
             withheld = hand_out.withheld(task.shard.name)
-            if withheld is not None and withheld.cause == "withdrawn":  # others are not handed out, and may be written
+            if withheld is not None and withheld.cause == "withdrawn":  # other withheld shards may be written
                 raise InputError(withheld.name, f"is not written: {withheld.reason}", withheld.fix)
         with open_worker_pool(workers, progress) as pool:
             return exporting.export(
@@ -100,7 +99,7 @@ def export(
 
 
 def worker_plan_of(processes: int | None) -> WorkerPlan:
-    """Return the cores to pack with, None: all of them where that gains something. Raises InputError for no core."""
+    """Return how to pack with this many processes; None: as many as help. Raises InputError for 0 and less."""
     return WorkerPlan(worker_count(processes), auto=processes is None)
 
 
@@ -112,5 +111,5 @@ def tasks_of(
     *,
     virtual: bool = False,
 ) -> list[ShardTask]:
-    """Return the shards of a plan, or of some of its phases, as tasks that know what is published."""
+    """Return tasks for the shards of a plan, or of some of its phases; each knows what is published."""
     return packing.make_tasks(project, options, made, state_files.published_shards(project), phases, virtual=virtual)

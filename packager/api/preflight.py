@@ -1,14 +1,13 @@
-"""What can be refused is refused here, before the first byte is packed: by release, pack and publish alike.
+"""Checks before the first byte is packed, the same for release, pack and publish.
 
-- `check_project`: a signing key that cannot be read or used, or that mirrors would not accept; a next key that is none;
-  a release date that goes back; a site or shards folder that cannot be written, or has foreign files; wrong templates
-- `check_plan`: a plan that is out of date; more shards, trackers or web seeds than readers take
-- `check_opening`: a release of nothing; an embargo on what is published
+- `check_project`: a signing key that cannot be read or used, or that mirrors would not accept; a wrong next key; a date
+  before the last release; a site or shards folder that cannot be written or has other files; wrong templates
+- `check_plan`: a plan that is out of date; more shards, trackers or web seeds than readers accept
+- `check_opening`: a release without shards; an embargo on a published phase
 - `check_unread`: files and folders that could not be read, unless that is allowed
-- `check_space`: less free space than the planned shards take
+- `check_space`: too little free space for the planned shards
 
-The config's own syntax (trackers, web seeds, sizes) is checked when it is read, the SQL of phases on all records when
-they are planned.
+The syntax of packager.toml is checked when it is read. The SQL of phases is checked on all records by the plan.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -38,10 +37,9 @@ Password = Callable[[], str]
 def check_project(
     options: Config, project: Project, password: Password | None, *, progress: Progress = SILENT
 ) -> key_files.Signer | None:
-    """Raise InputError for what would be refused after packing and needs no plan; return what signs the release.
+    """Raise InputError if something needs no plan and would be refused after packing; return what signs the release.
 
-    password: called once if release.secret_key has one; None: the key signs nothing now, so its password is not asked
-    for.
+    password: called once if release.secret_key has a password. None: nothing will be signed, so it is not needed.
     """
     last = state_files.read_last_release(project)
     signer = key_files.Signer(project.secret_key, password, progress=progress) if project.secret_key else None
@@ -62,24 +60,24 @@ def check_project(
 
 
 def check_plan(options: Config, project: Project, plan: Plan) -> None:
-    """Raise InputError for a plan of which no release can be made, or none that readers can read."""
+    """Raise InputError if the plan is out of date, or a reader would refuse its release."""
     check_current(project, plan)
     check_limits(plan, options)
 
 
 @dataclass(frozen=True)
 class Opening:
-    """The phases that a release publishes, and those that stay closed, until when."""
+    """The phases that a release publishes, and the embargo of each phase that stays closed."""
 
     phases: set[str]
     closed: Mapping[str, str]
 
 
 def check_opening(options: Config, project: Project, plan: Plan, asked: Sequence[str] | None = None) -> Opening:
-    """Return which phases a release publishes now. asked: these, beside those that are published; None: all.
+    """Return the phases that a release publishes now. asked: add these to the published ones; None: all.
 
-    Raises InputError if none of them has a shard, for a phase that was asked for and is closed or empty, and for an
-    embargo on a phase that is published.
+    Raises InputError if no phase has a shard, if an asked phase is closed or empty, or if a published phase has an
+    embargo.
     """
     every = {phase.name for phase in plan.phases}
     last = state_files.read_last_release(project)
@@ -93,9 +91,9 @@ def check_opening(options: Config, project: Project, plan: Plan, asked: Sequence
 
 
 def check_space(project: Project, tasks: Sequence[ShardTask]) -> None:
-    """Raise IncompleteError if the disks have less free than the shards that are not packed yet take, with their site.
+    """Raise IncompleteError if the disks have too little free space for the shards that are not packed, and the site.
 
-    A store is not asked. What is counted is the least that it will be, so that no run is refused that would end well.
+    It counts minimum sizes, so that it never refuses a run that would succeed. Stores are not checked.
     """
     needed = needed_space.needed_space(tasks)
     places = [(project.state, needed.documents), (project.site, needed.pages)]
@@ -105,7 +103,7 @@ def check_space(project: Project, tasks: Sequence[ShardTask]) -> None:
 
 
 def check_unread(project: Project, *, allow_unread: bool) -> int:
-    """Return how many files and folders the last scan could not read. Raises IncompleteError unless that is allowed."""
+    """Return how many files and folders the last scan could not read. Raises IncompleteError if that is not allowed."""
     count, first = read_unread(project.state)
     if count and not allow_unread:
         more = f", and {count - 1:,} more ({project.state / UNREAD})" if count > 1 else ""

@@ -1,4 +1,4 @@
-"""What archivists do: from a folder to a published release, a command a function."""
+"""The commands of an archivist, from a folder to a published release."""
 
 import secrets
 from collections.abc import Callable, Sequence
@@ -48,14 +48,14 @@ from packager.publish.publish import PublishOptions
 
 
 def no_password() -> str:
-    """Say that no password can be asked for here."""
+    """Raise InputError: the key has a password, and none is available."""
     raise InputError("release.secret_key", "the key has a password and none was given", "set PACKAGER_KEY_PASSWORD")
 
 
 def keygen(secret: AnyPath, public: AnyPath, *, password: str | None) -> PublicKey:
-    """Make a minisign key pair's two files and return the public key.
+    """Write the two files of a new minisign key pair and return the public key.
 
-    password: None for a secret key that none covers. Raises InputError where either file is there.
+    password: None for a secret key without a password. Raises InputError if one of the files exists.
     """
     return key_files.write_key_pair(
         as_path(secret), as_path(public), password=password, random=secrets.token_bytes(key_files.RANDOM)
@@ -65,8 +65,8 @@ def keygen(secret: AnyPath, public: AnyPath, *, password: str | None) -> PublicK
 def scan(config: AnyPath, *, workers: int | None = None, progress: Progress = SILENT) -> ScanReport:
     """Make the catalogue from the source folder and the records file.
 
-    workers: processes that read tags; None: one a core. What could not be read is in the report, and keeps the rows
-    that it had. Raises InputError for a wrong config or record, IncompleteError where nothing could be read.
+    workers: processes that read tags; None: one per core. Files that could not be read are in the report, and keep
+    their old rows. Raises InputError if the config or a record is wrong, IncompleteError if nothing could be read.
     """
     _, project = load_project.load_project(as_path(config))
     with atomic_files.lock_state_folder(project.state, "scan"):
@@ -74,7 +74,7 @@ def scan(config: AnyPath, *, workers: int | None = None, progress: Progress = SI
 
 
 def warnings(config: AnyPath, *, kind: str | None = None) -> WarningsReport:
-    """Return what the last scan warned of, or only one kind of it. Raises InputError for an unknown kind."""
+    """Return the warnings of the last scan, or those of one kind. Raises InputError for an unknown kind."""
     if kind is not None and kind not in KINDS:
         raise InputError("--kind", f'"{kind}" is not a kind of warning', f"the kinds are: {', '.join(KINDS)}")
     _, project = load_project.load_project(as_path(config), inputs=False)
@@ -82,9 +82,9 @@ def warnings(config: AnyPath, *, kind: str | None = None) -> WarningsReport:
 
 
 def plan(config: AnyPath, *, progress: Progress = SILENT) -> PlanReport:
-    """Cut the catalogue into phases and shards; nothing is read but the catalogue.
+    """Cut the catalogue into phases and shards. Only the catalogue is read.
 
-    Raises InputError where a phase's SQL is wrong or no phase takes any file.
+    Raises InputError if the SQL of a phase is wrong or no phase selects a file.
     """
     options, project = load_project.load_project(as_path(config))
     with lock_project(project.state, "plan"):
@@ -99,13 +99,12 @@ def publish(
     password: Password = no_password,
     progress: Progress = SILENT,
 ) -> PublishReport:
-    """Put the release and its site in place; the shards it names must be packed.
+    """Write the release and its site. All of its shards must be packed.
 
-    Without options.phases all phases are published. With options.count_seeds trackers are asked for seed counts, also
-    at private addresses if options.allow_hosts names them; other counts stay as they were. password: called once,
-    before anything is done, if release.secret_key has one. Raises IncompleteError if a shard is not packed, a file
-    cannot be read or the store fails for now; InputError if a published shard would change or another release is at
-    options.to.
+    options.phases: None publishes all phases. With options.count_seeds, trackers are asked for seed counts; those at
+    private addresses only if options.allow_hosts names them. password: called once, first, if release.secret_key has
+    one. Raises IncompleteError if a shard is not packed, a file cannot be read or the store fails temporarily;
+    InputError if a published shard would change or another release is at options.to.
     """
     options = options or PublishOptions()
     settings, project = load_project.load_project(as_path(config))
@@ -148,12 +147,12 @@ def release(
     ended: Callable[[ScanReport | PlanReport | PackReport], object] = lambda _: None,
     progress: Progress = SILENT,
 ) -> ReleaseReport:
-    """Scan, plan, pack and publish; what is done is not done again.
+    """Scan, plan, pack and publish. Steps that are complete are not repeated.
 
-    no_tars, workers, count_seeds, allow_hosts, allow_unread and password: as for pack and publish; a cluster does the
-    packing alone. dry_run: stop after the plan. ended: called with the report of each step but the last, when it ends.
-    Raises IncompleteError if something could not be read (before anything is planned), and naming the shards that could
-    not be packed; then nothing new is published.
+    no_tars, workers, count_seeds, allow_hosts, allow_unread and password: as for pack and publish; a cluster only
+    packs. dry_run: stop after the plan. ended: called with the report of each step except the last, when the step ends.
+    Raises IncompleteError if something could not be read, before anything is planned; or if shards could not be packed,
+    and then nothing new is published.
     """
     options, project = load_project.load_project(as_path(config))
     workers = as_workers(workers)
@@ -195,7 +194,7 @@ def release(
 
 
 def status(config: AnyPath) -> StatusReport:
-    """Say what is done, what is next and how long it may take. Reads only; takes no lock."""
+    """Return what is complete, what is next and how long it may take. Reads only; takes no lock."""
     options, project = load_project.load_project(as_path(config))
     if not project.plan.exists():
         return _unplanned(project)
@@ -250,7 +249,7 @@ def status(config: AnyPath) -> StatusReport:
 
 
 def _seconds_left(project: Project, size: int) -> float | None:
-    """Return how long these bytes take at the rate of the last run; None if it is not known."""
+    """Return how many seconds these bytes take at the rate of the last run; None if the rate is unknown."""
     rate = state_files.last_pack_rate(project)
     return size / rate if rate else None
 
@@ -276,7 +275,7 @@ def _unplanned(project: Project) -> StatusReport:
 
 
 def _asked(options: Config, allow_hosts: Sequence[str], *, count_seeds: bool) -> AllowedHosts | None:
-    """Return the hosts that trackers may be asked at, those of packager.toml among them; None: no tracker is asked."""
+    """Return the hosts where trackers may be asked, including those of packager.toml; None: ask no tracker."""
     allowed = allowed_hosts(allow_hosts)
     trackers = [tracker for tier in options.torrents.trackers for tracker in tier]
     return allowed.with_addresses(trackers) if count_seeds else None
@@ -294,7 +293,7 @@ def _publish(
     dry_run: bool = False,
     progress: Progress,
 ) -> PublishReport:
-    """Publish phases whose every shard is whole."""
+    """Publish phases. Raises IncompleteError if one of their shards is not packed."""
     opening = check_opening(options, project, made, phases)
     missing = pack.incomplete_shards(tasks_of(options, project, made, sorted(opening.phases)))
     if missing:

@@ -1,4 +1,4 @@
-"""How seeders get right data again: in place, or whole from loose files."""
+"""`repair` a shard in place, or `rebuild` it from loose files."""
 
 import os
 from collections.abc import Sequence
@@ -28,12 +28,12 @@ def repair(
     *,
     progress: Progress = SILENT,
 ) -> RepairReport:
-    """Repair a shard's tar where it lies; only its bad pieces are fetched, and each is checked before it is written.
+    """Repair a shard's tar in place: fetch only its bad pieces, and check each before it is written.
 
-    sources: other tars and folders of loose files, which are read first; addresses; "swarm"; and the web seeds of the
-    shard's torrent unless options.network excludes them. What could not be repaired is in the report. Raises
-    InputError if the tar, a document or an address is wrong, TrustError if documents disagree, IncompleteError if the
-    disk fails.
+    sources: other tars and folders of loose files, which are read first; addresses; "swarm". The web seeds of the
+    shard's torrent are also used, unless options.network excludes them. The report lists what could not be repaired.
+    Raises InputError if the tar, a document or an address is wrong, TrustError if documents disagree, IncompleteError
+    if the disk fails.
     """
     shard = as_path(shard)
     options = options or RepairOptions()
@@ -44,8 +44,8 @@ def repair(
     ) as opened:
         target = open_expected_shard(shard, release=opened, manifest=manifest, torrent=torrent)
     if report is not None and isinstance(target.file, FolderTorrent):
-        what = "names pieces of files, and the shard is kept as files"
-        raise InputError("--report", what, "leave it out: all pieces are looked at then")
+        what = "cannot be used with a shard that is a folder"
+        raise InputError("--report", what, "leave it out: then all pieces are checked")
     return repairing.repair(
         shard,
         target,
@@ -68,20 +68,20 @@ def rebuild(
 ) -> RebuildReport:
     """Write a shard's tar again, byte for byte, from the loose files in folders.
 
-    shard: its name, its tar's path or its manifest's. sources: folders; and addresses, or "swarm", from which members
-    are fetched that no folder has. Those that are nowhere are in the report, and then nothing is written. Raises
-    InputError, TrustError where its documents disagree, IncompleteError where the disk is full.
+    shard: its name, or the path of its tar or manifest. sources: folders; and addresses or "swarm" for members that no
+    folder has. If a member is missing everywhere, nothing is written and the report lists it. Raises InputError,
+    TrustError if its documents disagree, IncompleteError if the disk is full.
     """
     shard, to, options = as_path(shard), as_path(to), options or RebuildOptions()
     release, manifest = options.release, options.manifest
-    told = shard if shard.name.endswith(".manifest.json") else manifest
+    named = shard if shard.name.endswith(".manifest.json") else manifest
     folders, network = split_sources(as_locations(sources), options.network.trusting(release))
     is_remote = bool(network.web_seeds) or network.is_swarm_asked
     asked = network if is_remote and not options.dry_run else None
     if not folders and not is_remote:
         raise InputError("", "no source is named", "add --from DIR or --from swarm")
     with documents_of_shards(
-        release, as_text(options.key), [shard], progress, beside=told, allowed=network.allowed
+        release, as_text(options.key), [shard], progress, beside=named, allowed=network.allowed
     ) as opened:
         documents = rebuilding.documents_of(shard, opened, manifest)
         published, shared = open_published_shard(documents), open_torrent(documents.torrent)

@@ -1,4 +1,4 @@
-"""How seeders give on what they hold."""
+"""`seed`: share tars with their swarms."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -25,14 +25,13 @@ def seed(
     stop: Callable[[], bool] = lambda: False,
     progress: Progress = SILENT,
 ) -> SeedReport:
-    """Share the tars at `paths` with their swarms until `stop` says so, or the time is up; return what was shared.
+    """Share the tars at `paths` until `stop` returns True or the time is over; return what was shared.
 
-    paths: None means the tars of the project or mirror in the current folder.
-
-    A shard that a release or project around it withholds (core/releases/withheld_shards) is not shared, and sharing
-    stops if it is withheld later; with options.allow_withdrawn one that was withdrawn is shared all the same. With
-    options.client each tar that the client does not have is read in full, then given to it, and then this ends.
-    Raises InputError where nothing can be shared, IncompleteError where the client or an address does not answer.
+    paths: None: the tars of the project or mirror in the current folder. A shard that a release or project around it
+    withholds (core/releases/withheld_shards) is not shared, and sharing stops if it is withheld later; with
+    options.allow_withdrawn, withdrawn shards are shared. options.client: read each tar that this client does not have,
+    hand it over, and return. Raises InputError if there is nothing to share, IncompleteError if the client or an
+    address does not answer.
     """
     options = options or SeedOptions()
     options.check()

@@ -1,4 +1,4 @@
-"""How archivists give a release to the web, with no tar or with some."""
+"""`serve`: a web server for the site and the shards, with or without tars."""
 
 from pathlib import Path
 
@@ -29,11 +29,10 @@ def serve(
 ) -> ServeReport:
     """Serve the site and every published shard by HTTP until SIGTERM or SIGINT, and return what was sent.
 
-    A shard's bytes come from its tar, else from its sources, which need not be there if the tars are.
-    listen: [HOST]:PORT, port 0 for any free one.
-    workers: processes that share the port. check_pieces: hash each piece before a byte of it is sent. cache_size:
-    bytes that a process may hold of shards' layouts. log: a line a request is added to this file; None: stderr. Raises
-    InputError where nothing is published, or the address cannot be listened at.
+    The bytes of a shard come from its tar, or from the sources if there is no tar. listen: [HOST]:PORT; port 0: any
+    free one. workers: processes that share the port. check_pieces: hash each piece before it is sent. cache_size:
+    maximum bytes of layouts in memory, per process. log: a file to which each request adds a line; None: stderr. Raises
+    InputError if nothing is published, or if the address cannot be used.
     """
     address, port = parse_listen(listen)
     if workers < 1:
@@ -52,12 +51,10 @@ def serve(
             if isinstance(tars, Path):
                 gone = [each.name for each in listing.shards.values() if not project.tar(each.name).is_file()]
                 for name in gone:
-                    progress.note(f"{name}: not served: it has no tar, and its sources are not there")
-            progress.note(f"{where}: not found; bytes are sent only of tars that are there")
+                    progress.note(f"{name}: not served: it has no tar, and its source files are missing")
+            progress.note(f"{where}: not found; only existing tars are served")
         if not options.torrents.web_seeds:
-            progress.note(
-                "no torrent names a web seed: set torrents.web_seeds to this server's public address + shards/"
-            )
+            progress.note("no torrent has a web seed: set torrents.web_seeds to this server's public address + shards/")
 
     serving = ServeOptions(project, cache_size, check_pieces)
     return run_server(serving, ListenAddress(address, port, as_path(log)), processes=workers, ready=ready)

@@ -21,14 +21,14 @@ KEY_FILE = "release.key"
 
 
 def _shard_size(text: str, where: str) -> str:
-    """Return a shard size as it is written."""
+    """Return a shard size unchanged. Raises InputError if it is not valid."""
     option_values.shard_size(text, where)
     return text
 
 
 @dataclass(frozen=True)
 class InitOptions:
-    """What a new packager.toml says. None: what `packager init` finds or chooses by itself."""
+    """Values for a new packager.toml. None: what `packager init` finds or chooses."""
 
     name: str | None = option(
         "Short name in file names. Default: from the title.", None, metavar="NAME", parse=option_values.name
@@ -71,7 +71,7 @@ Ask: TypeAlias = Callable[[FoundFiles, InitOptions], InitOptions]
 
 
 def keep_answers(_found: FoundFiles, options: InitOptions) -> InitOptions:
-    """Return the options: no question is asked."""
+    """Return the options unchanged, without questions."""
     return options
 
 
@@ -85,7 +85,7 @@ def init(
 ) -> NewProject:
     """Create packager.toml for a folder of files, and return what was found and written.
 
-    ask: called with what is in the folder; returns the options. Raises InputError if `folder` is no folder, the
+    ask: called with what is in the folder; returns the options. Raises InputError if `folder` is not a folder, the
     config exists and `overwrite` is not set, or no record of options.records describes a file.
     """
     options = options or InitOptions()
@@ -98,13 +98,13 @@ def init(
 
 
 def title_of(options: InitOptions, found: FoundFiles) -> str:
-    """Return the title: the one that was given, or the folder's name."""
+    """Return options.title, or a title from the folder's name."""
     folder = found.source.parent if found.is_bag else found.source
     return options.title or starter_title(folder.name)
 
 
 def shard_size_of(options: InitOptions, found: FoundFiles) -> str:
-    """Return the maximum shard size: the one that was given, or one that fits the folder."""
+    """Return options.shard_size, or a size that fits the folder."""
     return options.shard_size or ("64 GiB" if found.size >= 64 * GIB else "1 GiB")
 
 
@@ -119,7 +119,7 @@ def _records(written: str | None, found: FoundFiles) -> FoundRecords | None:
 
 
 def _starter(options: InitOptions, found: FoundFiles, config_path: Path, records: FoundRecords | None) -> Starter:
-    """Return what the new packager.toml says."""
+    """Return the values of the new packager.toml."""
     root = Path(os.path.realpath(config_path.parent))
     title = title_of(options, found)
     key = options.secret_key

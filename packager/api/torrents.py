@@ -1,4 +1,4 @@
-"""How anybody makes a torrent of files that lie somewhere, without a project."""
+"""`torrent`: a .torrent of any file or folder, without a project."""
 
 from packager.api.arguments import AnyPath, as_path
 from packager.api.workers import worker_count
@@ -18,12 +18,12 @@ def torrent(
     workers: int | None = None,
     progress: Progress = SILENT,
 ) -> TorrentReport:
-    """Make a .torrent of the file or folder at `path` where it lies, and return what it says.
+    """Make a .torrent of the file or folder at `path`, and return its contents.
 
-    spec: version, pieces, links, filter and what else; None: a hybrid with nothing but the files. to: the
-    .torrent, or a folder for it; None: NAME.torrent in the current folder. overwrite: replace what is there. dry_run:
-    write nothing. Raises InputError if `path` gives no torrent, IncompleteError if a file cannot be read or changes
-    meanwhile.
+    spec: version, pieces, links, filter and others; None: a hybrid of all files, without links. to: the .torrent, or a
+    folder for it; None: NAME.torrent in the current folder. overwrite: replace an existing file. dry_run: write
+    nothing. Raises InputError if no torrent can be made of `path`, IncompleteError if a file cannot be read or changes
+    during the run.
     """
     return torrents.make_torrent(
         as_path(path),

@@ -1,4 +1,4 @@
-"""What `publish --to` needs beside publishing: the store, found usable before anything is done."""
+"""The store of `publish --to`, which is checked before anything is published."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from packager.publish.upload_journal import journal_path
 
 @dataclass(frozen=True)
 class UploadDestination:
-    """A store that a project's site is brought to."""
+    """A store to which a project's site is uploaded."""
 
     project: Project
     address: StoreUrl
@@ -25,13 +25,13 @@ class UploadDestination:
     with_shards: bool
 
     def check(self) -> None:
-        """Raise InputError for a place that has another release, or cannot be read or written."""
+        """Raise InputError if the place has another release, or cannot be read or written."""
         if self.address.scheme == "file":
             check_writable(Path(self.address.path), "--to")
         check_place(self.project, self.store)
 
     def upload(self, *, grace: float, now: float, progress: Progress) -> UploadReport:
-        """Bring the site there; see publish.upload. now: unix seconds."""
+        """Upload the site; see publish.upload. now: Unix seconds. grace: seconds before old files are deleted."""
         return upload(
             self.project,
             self.store,
@@ -44,17 +44,19 @@ class UploadDestination:
 
 
 def open_destination(to: str | None, project: Project, *, with_shards: bool) -> UploadDestination | None:
-    """Return the store that --to names, None without. Raises InputError where it cannot be one."""
+    """Return the store that --to names, or None without --to. Raises InputError if it cannot be used."""
     if to is None:
         if with_shards:
-            raise InputError("--with-shards", "says what goes to a store, and none is named", "add --to")
+            raise InputError("--with-shards", "needs --to", "add --to URL")
         return None
     if with_shards and isinstance(project.shards_location, StoreUrl):
-        what = f"the tars go to {project.shards_location} when they are packed"
+        what = f"pack already writes the tars to {project.shards_location}"
         raise InputError("--with-shards", what, "leave it out")
     address = parse_store_url(to, "--to")
     own = (project.root, project.site)
     places = [StoreUrl("file", "", str(path)) for path in own]
     if any(address.holds(place) for place in places) or places[1].holds(address):
-        raise InputError("--to", f'"{address}" is, holds or lies in what is published from', "name another folder")
+        raise InputError(
+            "--to", f'"{address}" overlaps the folder of the project or of its site', "name another folder"
+        )
     return UploadDestination(project, address, open_store(address), with_shards)

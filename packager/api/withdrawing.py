@@ -1,4 +1,4 @@
-"""What archivists take back: records, and shards whose content was wrong; and their tars, which are deleted."""
+"""`withdraw` records, `replace` wrong shards, and `prune` tars that should not be shared any more."""
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -19,11 +19,12 @@ from packager.progress import SILENT
 def withdraw(
     config: AnyPath, options: WithdrawOptions, *, ask: Callable[[WithdrawReport], bool] = lambda _: True
 ) -> WithdrawReport:
-    """Note in withdrawals.json that records are withdrawn; the next plan and release act on it.
+    """Write to withdrawals.json that records are withdrawn; the next plan and release apply it.
 
-    Published records that the catalogue has no more are found, too. The next release replaces the shards that contain
-    them, unless options.keep_shards. ask: called with the report; nothing is noted if it returns False. Raises
-    InputError if nothing is found, no reason is given, or a release has published already what should be undone.
+    Published records that are no longer in the catalogue are found, too. The next release replaces the shards that
+    contain them, unless options.keep_shards is set. ask: called with the report; if it returns False, nothing is
+    written. Raises InputError if no record is found, the reason is missing, or a release has already published what you
+    want to undo.
     """
     config_options, project = load_project.load_project(as_path(config))
     with atomic_files.lock_state_folder(project.state, "withdraw"):
@@ -42,10 +43,10 @@ def replace(
     dry_run: bool = False,
     ask: Callable[[ReplaceReport], bool] = lambda _: True,
 ) -> ReplaceReport:
-    """Note in withdrawals.json that published shards are to be replaced; the next plan and release act on it.
+    """Write to withdrawals.json that published shards are to be replaced; the next plan and release apply it.
 
-    Their records go into new shards of their phase, as the catalogue and the config have them then. undo: remove the
-    note. ask: as for withdraw. Raises InputError if a name is of no published shard, or of one that is obsolete.
+    Their records go into new shards, by the catalogue and the config of that time. undo: remove the entry. ask: as for
+    withdraw. Raises InputError if a name is not that of a published shard, or the shard is obsolete.
     """
     shards = as_texts(shards)
     options, project = load_project.load_project(as_path(config))
@@ -59,12 +60,11 @@ def replace(
 def prune(
     config: AnyPath, *, ask: Callable[[PruneReport], bool] = lambda _: True, dry_run: bool = False
 ) -> PruneReport:
-    """Delete the tars in shards.folder that nobody should share and that this project made; return which.
+    """Delete the tars of this project in shards.folder that should not be shared any more; return which.
 
-    They are those of obsolete shards, and of shards that were packed and that no release and no plan has.
-
-    ask: called with what would be deleted, if that is anything; nothing is deleted where it returns False. Raises
-    IncompleteError where the system or the store refuses.
+    These are tars of obsolete shards, and of packed shards that are in no release and no plan. ask: called with what
+    would be deleted, unless that is nothing; if it returns False, nothing is deleted. Raises IncompleteError if the
+    system or the store refuses.
     """
     _, project = load_project.load_project(as_path(config))
     with nullcontext() if dry_run else atomic_files.lock_state_folder(project.state, "prune"):

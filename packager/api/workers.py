@@ -1,4 +1,4 @@
-"""What commands take from the machine that they run on: its cores and clock; or the workers of other machines."""
+"""The cores and the clock of this machine, and the workers of other machines."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ from packager.units import parse_seconds
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """What does the work: processes of this machine, or a Dask cluster, whose workers see all files by the same paths.
+    """Where tasks run: in processes of this machine, or on a Dask cluster that sees all files under the same paths.
 
-    workers: processes, None for one a core. worker_timeout: seconds.
+    workers: number of processes; None: one per core. worker_timeout: seconds.
     """
 
     workers: int | None = option(WORKERS)
@@ -37,25 +37,25 @@ class WorkerOptions:
 
 
 def as_workers(workers: int | WorkerOptions | None) -> WorkerOptions:
-    """Return a number of processes of this machine, None for one a core, as options."""
+    """Return options for a number of processes of this machine; None: one per core."""
     return workers if isinstance(workers, WorkerOptions) else WorkerOptions(workers)
 
 
 def worker_count(asked: int | None) -> int:
-    """Return how many processes to use. Raises InputError for none or fewer."""
+    """Return how many processes to use. Raises InputError for 0 and less."""
     if asked is not None and asked < 1:
         raise InputError("--workers", f"{asked} is less than 1", 'write a number from 1 on, or "auto"')
     return asked or worker_pool.available_cores()
 
 
 def now() -> str:
-    """Return this moment, RFC 3339 in UTC."""
+    """Return the current time, RFC 3339 in UTC."""
     return units.parse_date(dt.datetime.now(dt.UTC).isoformat())
 
 
 @contextmanager
 def open_worker_pool(workers: WorkerOptions, progress: Progress) -> Iterator[WorkerPool | None]:
-    """Connect to a cluster's workers and yield them; None: this machine's processes do the work.
+    """Connect to a cluster and yield its workers; yield None if processes of this machine do the work.
 
     Raises InputError if Dask is not installed, the address is not valid, or the options exclude each other.
     """

@@ -245,7 +245,7 @@ def test_a_place_with_another_release_is_refused_before_the_site_is_made(
     assert project.run(capsys, "pack").code == 0
     ran = project.run(capsys, "publish", "--to", f"file://{place}")
     assert ran.code == 2
-    assert "none of this project's releases" in ran.err
+    assert "a release.json that is not from this project" in ran.err
     assert not (project.root / "site").exists()
     ran = project.run(capsys, "publish", "--to", f"file://{project.root}/packager.toml/place")
     assert ran.code == 2, ran.err

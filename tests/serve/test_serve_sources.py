@@ -233,13 +233,13 @@ def test_without_the_sources_folder_tars_are_served_and_the_shards_without_one_a
     with serving(project) as served:
         assert served.get(path, ranged(start_of_first(tar)))[0] == 503
         assert served.get("/release.json")[0] == 200
-    assert f"{name}: not served: it has no tar, and its sources are not there\n" in "".join(served.said)
+    assert f"{name}: not served: it has no tar, and its source files are missing\n" in "".join(served.said)
     (project.root / "shards").mkdir(exist_ok=True)
     (project.root / "shards" / NAME).write_bytes(tar)  # no stamp: each piece is checked
     with serving(project) as served:
         assert served.get(path)[::2] == (200, tar)
     assert f"{name}: not served" not in "".join(served.said)
-    assert "not found; bytes are sent only of tars that are there" in "".join(served.said)
+    assert "not found; only existing tars are served" in "".join(served.said)
 
 
 def start_of_first(tar: bytes) -> int:
