@@ -137,7 +137,7 @@ def hand_out(address: str, folder: Path, most: int) -> dict[str, float]:
     began = time.monotonic()
     options, project = load_project(folder / "packager.toml")
     every = pack.make_tasks(project, options, read_plan(project), {})
-    missing = [task for task in every if not shard_status(task).whole]
+    missing = [task for task in every if not shard_status(task).is_complete]
     planned = time.monotonic()
     first = making = 0.0
     travels = sent = 0

@@ -34,7 +34,7 @@ def main(config: Path) -> None:
     """Pack what is not whole; no tar is written."""
     options, project = load_project.load_project(config)
     for task in tasks_of(options, project, read_plan(project), virtual=True):
-        if not pack_shard.shard_status(task).whole:
+        if not pack_shard.shard_status(task).is_complete:
             instead = partial(made_up_pass, piece_length=task.shard.piece_length)
             with patch.object(pack_shard, "read_shard", instead):  # the files are not there
                 pack_shard.pack_shard(task, lambda _: None)

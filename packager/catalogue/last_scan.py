@@ -49,18 +49,18 @@ def file_digest(path: Path | None) -> str | None:
 def read_last_scan(state: Path, catalogue: Path) -> LastScan | None:
     """Return the last scan if the catalogue has not changed since, else None."""
     try:
-        noted = documents.from_bytes((state / FILE).read_bytes(), LastScan, state / FILE)
+        last = documents.from_bytes((state / FILE).read_bytes(), LastScan, state / FILE)
         found = FileStamp.of(catalogue.stat())
     except (FileNotFoundError, InputError):
         return None
-    return noted if noted.tool == __version__ and not noted.catalogue.difference(found) else None
+    return last if last.tool == __version__ and not last.catalogue.difference(found) else None
 
 
 def write_last_scan(
     state: Path, catalogue: Path, files: str | None, records: str | None, counts: CatalogueCounts
 ) -> None:
     """Save the inputs and counts of the present catalogue."""
-    noted = LastScan(
+    last = LastScan(
         format=documents.FORMAT,
         tool=__version__,
         files=files or "",
@@ -70,4 +70,4 @@ def write_last_scan(
         metadata_only=counts.without_file_count,
         kinds=counts.kinds,
     )
-    atomic_files.write_bytes(state / FILE, documents.to_bytes(noted))
+    atomic_files.write_bytes(state / FILE, documents.to_bytes(last))

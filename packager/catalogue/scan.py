@@ -74,9 +74,9 @@ def _scan(project: Project, scratch: Path, started_ns: int, readers: TagReaders,
         if before and (before.files, before.records) == (files, records):
             return _report(seen, before.counts, warnings, unread, changed=False)
         (project.state / last_scan.FILE).unlink(missing_ok=True)
-        told = warnings.count
+        warnings_before = warnings.count
         counts = join.write(warnings)
-        is_quiet = warnings.count == told
+        is_quiet = warnings.count == warnings_before
     changed = _put(join.catalogue, project.catalogue)
     if is_quiet and stamp == FileStamp.at(project.records):
         last_scan.write_last_scan(project.state, project.catalogue, files, records, counts)

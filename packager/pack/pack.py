@@ -100,17 +100,17 @@ def pack(
     shard have other times, they are read again and compared. Raises InputError if a published shard would change (its
     tar is kept), IncompleteError if a worker process dies.
     """
-    stands = [(task, shard_status(task)) for task in every]
-    for task, found in stands:
+    statuses = [(task, shard_status(task)) for task in every]
+    for task, found in statuses:
         if task.published and found.made and found.made.size != task.shard.size:
             raise published_shard_error(task.shard.name)
-    missing = [task for task, found in stands if not found.whole]
-    for task, found in stands:
+    missing = [task for task, found in statuses if not found.is_complete]
+    for task, found in statuses:
         if found.needs_pass:
             own_tars.check_name(task)
-    virtual = sum(found.whole and found.virtual for _, found in stands)
-    not_local = sum(found.not_local for _, found in stands)
-    to_read = {task.shard.name: task.shard.size for task, found in stands if found.needs_pass}
+    virtual = sum(found.is_complete and found.virtual for _, found in statuses)
+    not_local = sum(found.not_local for _, found in statuses)
+    to_read = {task.shard.name: task.shard.size for task, found in statuses if found.needs_pass}
     if dry_run:
         return PackReport(
             packed=len(missing),
@@ -164,9 +164,9 @@ def pack(
 
 def _remove_leftovers(every: Sequence[ShardTask]) -> None:
     """Remove the partial files of killed workers, except those that a checkpoint can resume."""
-    noted = [task for task in every if (task.folder / checkpoint.FILE).exists() and not task.is_without_tar]
+    with_checkpoint = [task for task in every if (task.folder / checkpoint.FILE).exists() and not task.is_without_tar]
     for place, owner in {(task.project.shards_location, task.owner) for task in every}:
-        remove_leftovers(place, owner, _tars(every), kept=_tars(noted))
+        remove_leftovers(place, owner, _tars(every), kept=_tars(with_checkpoint))
 
 
 def _tars(tasks: Sequence[ShardTask]) -> list[str]:
@@ -207,7 +207,7 @@ def progress_of(
     virtual, left = dict(count), dict(count)
     for task in every:
         found = shard_status(task)
-        if found.whole and found.made:
+        if found.is_complete and found.made:
             count[task.shard.phase] += 1
             virtual[task.shard.phase] += found.virtual
         else:
@@ -220,7 +220,7 @@ def progress_of(
 
 def incomplete_shards(every: list[ShardTask]) -> list[ShardName]:
     """Return the names of incomplete shards, in the plan's order."""
-    return [task.shard.name for task in every if not shard_status(task).whole]
+    return [task.shard.name for task in every if not shard_status(task).is_complete]
 
 
 def _left(complete: int, total: int, begun: int) -> str:

@@ -120,10 +120,10 @@ def _made(folder: Path, mark: str) -> Lookup | None:
         if (folder / "mark").read_text() != mark:
             return None
         made = documents.from_bytes((folder / LOOKUP).read_bytes(), Lookup, folder / LOOKUP)
-        whole = all((folder / Path(part.path).name).stat().st_size == part.size for part in made.parts)
+        complete = all((folder / Path(part.path).name).stat().st_size == part.size for part in made.parts)
     except FileNotFoundError:
         return None
-    return made if whole else None
+    return made if complete else None
 
 
 @dataclass(frozen=True)

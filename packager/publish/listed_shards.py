@@ -56,16 +56,16 @@ class TableChanges:
 
 
 def find_changes(
-    project: Project, plan: Plan, phases: Collection[str], last: Release | None, noted: Withdrawals
+    project: Project, plan: Plan, phases: Collection[str], last: Release | None, withdrawals: Withdrawals
 ) -> TableChanges:
     """Return the changes for the tables of published shards. phases: the published phases of the plan.
 
-    noted: the withdrawals in the project. Memory: changed and withdrawn records.
+    withdrawals: the withdrawals in the project. Memory: changed and withdrawn records.
     """
     if last is None:
         return TableChanges()
-    withdrawn = in_force(last, noted)
-    lifted = to_lift(last, noted)
+    withdrawn = in_force(last, withdrawals)
+    lifted = to_lift(last, withdrawals)
     shards = shards_of_files(last)
     holding: dict[str, list[ShardName]] = {}
     newer = _newer(project, plan, phases)

@@ -106,8 +106,8 @@ def publish(
     names = [shard.name for phase in plan.phases if phase.name in phases for shard in phase.shards]
     superseded = {gone.name for gone in plan.superseded}
     ended = [name for name, shard in before.items() if shard.obsolete or name in superseded]
-    taken_back = read_withdrawals(project)
-    changes = find_changes(project, plan, phases, before_this, taken_back)
+    withdrawals = read_withdrawals(project)
+    changes = find_changes(project, plan, phases, before_this, withdrawals)
     progress.begin("Writing", len(names) + len(ended), "shard")
     release = next_release(
         plan,
@@ -119,7 +119,7 @@ def publish(
         published=phases,
         closed=closed,
         catalogue_records=plan.records,
-        withdrawals=all_withdrawals(before_this, taken_back, changes.holding),
+        withdrawals=all_withdrawals(before_this, withdrawals, changes.holding),
         last=last,
         date=config.release.date or not_before(before_this, now),
         next_key=key_files.read_public(project.next_public_key) if project.next_public_key else None,
@@ -180,8 +180,8 @@ def _shown(document: bytes, templates: Path | None, signer: key_files.Signer | N
 def _is_shown(project: Project, shown: bytes) -> bool:
     """Return whether the present site has this state."""
     try:
-        noted = (project.state / "shown").read_bytes()
-        return noted == shown and (project.site / SUMS).is_file() and (project.site / RELEASE).is_file()
+        saved = (project.state / "shown").read_bytes()
+        return saved == shown and (project.site / SUMS).is_file() and (project.site / RELEASE).is_file()
     except FileNotFoundError:
         return False
 

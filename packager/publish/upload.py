@@ -212,8 +212,8 @@ def _stream(store: Store, file: _File, cancelled: Event) -> StoreStat:
     """Send a large file while it is read. If it has changed or is cancelled, nothing is stored."""
     digest, left = hashlib.sha256(), file.size
     try:
-        with open(file.local, "rb") as whole, store.writer(file.path, file.size) as writer:
-            while left and (data := whole.read(min(left, _READ))):
+        with open(file.local, "rb") as source, store.writer(file.path, file.size) as writer:
+            while left and (data := source.read(min(left, _READ))):
                 if file.checked:
                     digest.update(data)
                 writer.write(data)
@@ -222,7 +222,7 @@ def _stream(store: Store, file: _File, cancelled: Event) -> StoreStat:
                     raise IncompleteError(
                         f"{store.name}/{display_text(file.path)}", "was cancelled", "run the command again"
                     )
-            if left or whole.read(1) or (file.checked and digest.hexdigest() != file.digest):
+            if left or source.read(1) or (file.checked and digest.hexdigest() != file.digest):
                 raise _changed(file)
     except OSError as error:
         raise from_os_error(error, file.local) from error

@@ -94,7 +94,7 @@ class _Suspect(NamedTuple):
 
 def compare_records(
     hashes: SourceHashes,
-    frozen: Sequence[PublishedShardRows],
+    live: Sequence[PublishedShardRows],
     *,
     replaced: Collection[ShardName],
     phases: Collection[str],
@@ -102,19 +102,19 @@ def compare_records(
 ) -> Comparison:
     """Create the view `files` of what must be planned, write project.replanned, and return the counts.
 
-    hashes: its database has the views catalogue and withdrawn. frozen: published shards of files. replaced: superseded
+    hashes: its database has the views catalogue and withdrawn. live: published shards of files. replaced: superseded
     shards; their records are planned again, except withdrawn ones. phases: of the config. closed: the SQL condition of
     records under embargo, which open phases must not include. Raises InputError if a record of a replaced shard has no
     file, IncompleteError if a file cannot be read.
     """
     database, project = hashes.database, hashes.project
-    _list(database, frozen, replaced, phases)
-    sql.execute(database, _PUBLISHED % sql.parquet((each.rows for each in frozen), "file_row_number = true"))
-    create_moved(database, [(project.moved(each.shard.name), each.order) for each in frozen])
+    _list(database, live, replaced, phases)
+    sql.execute(database, _PUBLISHED % sql.parquet((each.rows for each in live), "file_row_number = true"))
+    create_moved(database, [(project.moved(each.shard.name), each.order) for each in live])
     sql.execute(database, _KNOWN)
     sql.execute(database, _LATEST)
     sql.execute(database, f"CREATE TEMP TABLE embargoed AS SELECT id FROM catalogue WHERE {closed}")  # noqa: S608 (checked)
-    by_order = {each.order: each for each in frozen}
+    by_order = {each.order: each for each in live}
     _find_rewritten(database, by_order, hashes)
     moved_records.find_moves(database, hashes)
     moved = moved_records.keep_moves(database, project, by_order)
@@ -129,13 +129,13 @@ def compare_records(
 
 def _list(
     database: sql.Database,
-    frozen: Sequence[PublishedShardRows],
+    live: Sequence[PublishedShardRows],
     replaced: Collection[ShardName],
     phases: Collection[str],
 ) -> None:
     """Create the table `listed` of published shards."""
     columns = zip(
-        *((e.order, e.shard.name, e.shard.phase, e.shard.name in replaced, e.shard.phase in phases) for e in frozen),
+        *((e.order, e.shard.name, e.shard.phase, e.shard.name in replaced, e.shard.phase in phases) for e in live),
         strict=True,
     )
     arrays = [pa.array(column, field.type) for column, field in zip(columns, _LISTED, strict=True)]
@@ -161,7 +161,7 @@ def _check_replaced(database: sql.Database) -> None:
         )
 
 
-def _find_rewritten(database: sql.Database, frozen: Mapping[int, PublishedShardRows], hashes: SourceHashes) -> None:
+def _find_rewritten(database: sql.Database, live: Mapping[int, PublishedShardRows], hashes: SourceHashes) -> None:
     """Create the table `rewritten` (id, sha256) of files with the published size but other bytes."""
     sql.execute(database, "CREATE TEMP TABLE rewritten (id VARCHAR, sha256 BLOB)")
     [(size,)] = sql.execute(database, f"SELECT coalesce(sum(size), 0) FROM ({_SUSPECTS})")  # noqa: S608 (ours)
@@ -170,13 +170,13 @@ def _find_rewritten(database: sql.Database, frozen: Mapping[int, PublishedShardR
         _Suspect(SourceRow(*file), sha256, number, row)
         for *file, sha256, number, row in sql.run_rows(database, _SUSPECTS, _SUSPECT)
     )
-    hashes.insert("rewritten", HASHED, _rewritten(hashes, frozen, suspects))
+    hashes.insert("rewritten", HASHED, _rewritten(hashes, live, suspects))
     sql.execute(database, "INSERT INTO hashed SELECT id, sha256 FROM rewritten")
     hashes.progress.end()
 
 
 def _rewritten(
-    hashes: SourceHashes, frozen: Mapping[int, PublishedShardRows], suspects: Iterator[_Suspect]
+    hashes: SourceHashes, live: Mapping[int, PublishedShardRows], suspects: Iterator[_Suspect]
 ) -> Iterator[pa.RecordBatch]:
     """Yield rows of HASHED for changed files; save the times of unchanged files, shard by shard."""
     for number, of_shard in groupby(suspects, key=lambda suspect: suspect.no):
@@ -189,7 +189,7 @@ def _rewritten(
             elif suspect.file.mtime_ns is not None:
                 same[suspect.row] = suspect.file.mtime_ns
         if same:
-            update_times(hashes.project, frozen[number], same)
+            update_times(hashes.project, live[number], same)
         if others:
             yield pa.record_batch([list(others), list(others.values())], HASHED)
 

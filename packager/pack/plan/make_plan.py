@@ -86,22 +86,22 @@ def make_plan(
     recover_state(project, config.collection.name, progress)
     finish_moved(project)
     last = state_files.read_last_release(project)
-    taken_back = read_withdrawals(project)
-    withdrawals = documents.digest(documents.to_bytes(taken_back))
+    withdrawals = read_withdrawals(project)
+    digest = documents.digest(documents.to_bytes(withdrawals))
     old = read_plan(project) if project.plan.exists() else None
     date = config.release.date or not_before(last, now)
     opens = embargoes(config, published=state_files.published_phases(project), now=now)
     known = (old.catalogue, old.options, old.withdrawals, old.closed) if old else None
-    same = known == (catalogue, options, withdrawals, opens)
+    same = known == (catalogue, options, digest, opens)
     if old and same and config.release.date in (None, old.date) and _knows(old, last):
         return PlanReport(plan=old, changed=False, warnings=warnings(old))
     phase_sql.check_phases(config)
     # This file is removed first and written last, so that an unfinished plan is not used.
     project.plan.unlink(missing_ok=True)
     atomic_files.fsync_folder(atomic_files.make_folder(project.plan.parent))
-    standing = read_published_state(project, config, last, taken_back)
+    state = read_published_state(project, config, last, withdrawals)
     is_virtual = virtual or not config.shards.write_tars
-    planned = _plan(project, config, standing, opens, progress, virtual=is_virtual)
+    planned = _plan(project, config, state, opens, progress, virtual=is_virtual)
     plan = Plan(
         format=documents.FORMAT,
         collection=config.collection.name,
@@ -117,7 +117,7 @@ def make_plan(
         removed=planned.compared.removed,
         moved=planned.compared.moved,
         sources_gone=planned.sources_gone,
-        withdrawals=withdrawals,
+        withdrawals=digest,
         withdrawn_files=planned.withdrawn_files,
         withdrawn_named=planned.withdrawn_named,
         other_content=planned.other_content,
@@ -164,34 +164,34 @@ class _Planner:
     database: sql.Database
     project: Project
     config: Config
-    standing: PublishedState
+    state: PublishedState
     selection: RecordSelection
     progress: Progress
 
     def cutter(self, phase: PhaseOptions, kept: tuple[PlannedShard, ...]) -> ShardCutter:
         """Return the cutter for a phase's new shards. kept: the shards that stay."""
         spent = sum(shard.size for shard in kept)
-        return ShardCutter(self.config, phase, after=self.standing.last_number(phase.name), spent=spent)
+        return ShardCutter(self.config, phase, after=self.state.last_number(phase.name), spent=spent)
 
     def catalogue_phase(self, phase: PhaseOptions, planned: _Planned) -> None:
         """Plan a catalogue phase. If the catalogue's files changed, new shards replace the old ones."""
         folder = self.project.export(phase.name)
-        may_go_out = self.selection.open_records(phase, published="latest" if self.standing.of_files else None)
+        may_go_out = self.selection.open_records(phase, published="latest" if self.state.of_files else None)
         records, rows = export_catalogue(
             self.database, phase, may_go_out, folder, file_times=self.config.records.file_times
         )
-        kept = self.standing.shards(phase.name)
+        kept = self.state.shards(phase.name)
         if not records and not kept:
             rows = rows.slice(0, 0)  # no shard for an empty catalogue
-        if holds_catalogue(self.standing, phase.name, rows):
-            keep_times(self.project, self.standing, phase.name, folder)
+        if holds_catalogue(self.state, phase.name, rows):
+            keep_times(self.project, self.state, phase.name, folder)
             parquet.write_rows(self.project.planned(phase.name), PLANNED, ())
             planned.phases.append(ShardCutter(self.config, phase).phase(records=records, over_budget=0, kept=kept))
             return
         cutter = self.cutter(phase, ())
         parquet.write_rows(self.project.planned(phase.name), PLANNED, cutter.cut(iter(rows.to_batches())))
         by = tuple(shard.name for shard in cutter.shards)
-        notes = self.standing.replaced
+        notes = self.state.replaced
         planned.superseded += [
             Superseded(name=shard.name, by=by, reason=notes.get(shard.name, "a newer catalogue")) for shard in kept
         ]
@@ -199,10 +199,10 @@ class _Planner:
 
     def files_phase(self, phase: PhaseOptions, planned: _Planned) -> None:
         """Plan a phase of the collection's files."""
-        live = self.standing.shards(phase.name)
-        kept = tuple(shard for shard in live if shard.name not in self.standing.replaced)
+        live = self.state.shards(phase.name)
+        kept = tuple(shard for shard in live if shard.name not in self.state.replaced)
         found = self.selection.count(phase)
-        query = self.selection.query(phase, returning=bool(self.standing.frozen))
+        query = self.selection.query(phase, returning=bool(self.state.live_shards))
         cutter = self.cutter(phase, kept)
         path = self.project.planned(phase.name)
         placed = prefetch(cutter.cut(sql.run_batches(self.database, query, _SELECTED)))
@@ -233,22 +233,22 @@ _SELECTED = pa.schema([CATALOGUE.field(name) for name in PLANNED.names if name !
 def _plan(
     project: Project,
     config: Config,
-    standing: PublishedState,
+    state: PublishedState,
     opens: Mapping[str, str],
     progress: Progress,
     *,
     virtual: bool,
 ) -> _Planned:
     """Plan every phase, and write the members of its new shards."""
-    with open_catalogue(project.catalogue, list(standing.withdrawn)) as database:
+    with open_catalogue(project.catalogue, list(state.withdrawn)) as database:
         failing_records.check_conditions(database, config)
         hashes = SourceHashes(database, project, progress)
         hashes.create()
-        planned = _Planned(compared(hashes, config, standing, embargoed(config, opens)))
-        count, named, other = leave_out(hashes, standing.withdrawn)
+        planned = _Planned(compared(hashes, config, state, embargoed(config, opens)))
+        count, named, other = leave_out(hashes, state.withdrawn)
         planned.withdrawn_files, planned.withdrawn_named = count, tuple(named)
         planned.other_content = other or msgspec.UNSET
-        planner = _Planner(database, project, config, standing, RecordSelection(database, config, opens), progress)
+        planner = _Planner(database, project, config, state, RecordSelection(database, config, opens), progress)
         planned.records = sql.count_rows(database, "catalogue")
         progress.begin("Planning", sql.count_rows(database, "files"), "file")
         for phase in config.phases:
@@ -260,10 +260,10 @@ def _plan(
         planned.taken_before = taken_before(database, config, opens, project.planned)
         empty = [phase.name for phase in planned.phases if not phase.shards]
         planned.selected = count_selected(database, config, empty, project.catalogue)
-        planned.superseded += successors(database, standing, planned.cut)
+        planned.superseded += successors(database, state, planned.cut)
         planned.without_phase = planner.selection.count_left()
         overflow = planner.selection.overflow()
-        stay = waiting(database, standing, planned.cut)
+        stay = waiting(database, state, planned.cut)
         progress.end()
     atomic_files.remove_tree(project.state / "spill")  # from a killed run
     order = [phase.name for phase in config.phases]
@@ -273,7 +273,7 @@ def _plan(
         )
         for phase in sorted(planned.phases, key=lambda phase: order.index(phase.name))
     ]
-    planned.phases += standing.closed(config, Counter(planned.compared.kept) + Counter(stay))
-    planned.superseded += standing.ended(config)
-    planned.sources_gone = sources_gone(project, standing, planned.compared.stale, virtual=virtual)
+    planned.phases += state.closed(config, Counter(planned.compared.kept) + Counter(stay))
+    planned.superseded += state.ended(config)
+    planned.sources_gone = sources_gone(project, state, planned.compared.stale, virtual=virtual)
     return planned

@@ -100,19 +100,19 @@ def find_moves(database: sql.Database, hashes: SourceHashes) -> None:
         sql.execute(database, statement)
 
 
-def keep_moves(database: sql.Database, project: Project, frozen: Mapping[int, PublishedShardRows]) -> int:
+def keep_moves(database: sql.Database, project: Project, live: Mapping[int, PublishedShardRows]) -> int:
     """Save the new paths of published records durably. Return how many files moved since the last time."""
-    moved_files.write_moved(project, _moved_by_shard(database, project, frozen))
+    moved_files.write_moved(project, _moved_by_shard(database, project, live))
     [(count,)] = sql.execute(database, f"SELECT count(path) FROM ({_ELSEWHERE})")  # noqa: S608 (ours)
     return int(count)
 
 
 def _moved_by_shard(
-    database: sql.Database, project: Project, frozen: Mapping[int, PublishedShardRows]
+    database: sql.Database, project: Project, live: Mapping[int, PublishedShardRows]
 ) -> Iterator[tuple[ShardName, dict[int, MovedFile]]]:
     """Yield the moved files of each shard, and save their times."""
     for number, changes in groupby(sql.run_rows(database, _ELSEWHERE, _CHANGES), key=itemgetter(0)):
-        shard = frozen[number]
+        shard = live[number]
         moved, times = moved_files.read_moved(project, shard.shard.name), {}
         for _, row, record, path, path_b64, is_back, mtime_ns in changes:
             moved.pop(row, None)

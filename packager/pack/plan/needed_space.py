@@ -25,9 +25,9 @@ def needed_space(tasks: Iterable[ShardTask]) -> NeededSpace:
     changed = False
     for task in tasks:
         shards += 1
-        stands = shard_status(task)
-        changed = changed or not stands.whole
-        if not stands.needs_pass:
+        status = shard_status(task)
+        changed = changed or not status.is_complete
+        if not status.needs_pass:
             continue
         documents += task.shard.torrent_size + _MEMBER * task.shard.rows
         if not task.is_without_tar and task.shard.container == "tar":

@@ -96,21 +96,21 @@ def content_as_published(manifest: Manifest, wanted: HashedOptions) -> HashedOpt
     )
 
 
-def update_times(project: Project, frozen: PublishedShardRows, times: Mapping[int, int]) -> None:
+def update_times(project: Project, published: PublishedShardRows, times: Mapping[int, int]) -> None:
     """Save durably the new times of files that were compared and have their published content.
 
     times: modification times in nanoseconds, by the member's row.
     """
-    table = parquet.read_rows(frozen.rows, 0, parquet.count_rows(frozen.rows), PLANNED)
+    table = parquet.read_rows(published.rows, 0, parquet.count_rows(published.rows), PLANNED)
     before, rows = table[MTIME.name].combine_chunks(), np.fromiter(times, np.int64)
     now, unknown = before.fill_null(0).to_numpy().copy(), before.is_null().to_numpy(zero_copy_only=False).copy()
     now[rows], unknown[rows] = np.fromiter(times.values(), np.int64), False
     column = pa.array(now, MTIME.type, mask=unknown)
     if not column.null_count:
         kept = pa.table({MTIME.name: column})
-        parquet.write_rows(project.source_times(frozen.shard.name), kept.schema, kept.to_batches())
+        parquet.write_rows(project.source_times(published.shard.name), kept.schema, kept.to_batches())
     at = table.schema.get_field_index(MTIME.name)
-    _write(frozen.rows, table.set_column(at, PLANNED.field(at), column))
+    _write(published.rows, table.set_column(at, PLANNED.field(at), column))
 
 
 def _freeze(project: Project, shard: ReleaseShard, order: int) -> None:

@@ -34,13 +34,13 @@ class PublishedState:
     """
 
     last: Release | None
-    frozen: tuple[PublishedShardRows, ...]  # shards that are not obsolete
+    live_shards: tuple[PublishedShardRows, ...]  # shards that are not obsolete
     withdrawn: Mapping[str, tuple[FileDigest, ...]]
     replaced: dict[ShardName, str]
 
     def shards(self, phase: str) -> tuple[PlannedShard, ...]:
         """Return the published shards of a phase that are not obsolete, by number."""
-        return tuple(each.shard for each in self.frozen if each.shard.phase == phase)
+        return tuple(each.shard for each in self.live_shards if each.shard.phase == phase)
 
     def last_number(self, phase: str) -> int:
         """Return the highest number of a phase's published shards, including obsolete ones; 0 if there is none."""
@@ -53,7 +53,7 @@ class PublishedState:
         own = _catalogue_phases(self.last) - named
         return [
             Superseded(name=each.shard.name, by=(), reason=self.replaced[each.shard.name])
-            for each in self.frozen
+            for each in self.live_shards
             if each.shard.phase in own and each.shard.name in self.replaced
         ]
 
@@ -61,7 +61,7 @@ class PublishedState:
     def of_files(self) -> tuple[PublishedShardRows, ...]:
         """The shards with files of the collection, not with the catalogue."""
         own = _catalogue_phases(self.last)
-        return tuple(each for each in self.frozen if each.shard.phase not in own)
+        return tuple(each for each in self.live_shards if each.shard.phase not in own)
 
     def closed(self, config: Config, kept: dict[str, int]) -> list[PlannedPhase]:
         """Return the published phases that are no longer in the config; their shards stay. kept: records, by phase."""
@@ -92,30 +92,30 @@ def _catalogue_phases(last: Release | None) -> frozenset[str]:
 
 
 def read_published_state(
-    project: Project, config: Config, last: Release | None, taken_back: Withdrawals
+    project: Project, config: Config, last: Release | None, withdrawals: Withdrawals
 ) -> PublishedState:
     """Return the published state. Raises InputError if the config is of another collection."""
     if last is not None:
         _check_same(config, last)
-    frozen = tuple(read_published_rows(project, last)) if last else ()
-    standing = PublishedState(last, frozen, withdrawn_contents(project, last, taken_back), {})
-    live = {each.shard.name for each in frozen}
-    leaving = {record.id for record in taken_back.records if record.supersede}
-    held = _holding(project, last, {record: files for record, files in standing.withdrawn.items() if record in leaving})
+    live_shards = tuple(read_published_rows(project, last)) if last else ()
+    state = PublishedState(last, live_shards, withdrawn_contents(project, last, withdrawals), {})
+    live = {each.shard.name for each in live_shards}
+    leaving = {record.id for record in withdrawals.records if record.supersede}
+    held = _holding(project, last, {record: files for record, files in state.withdrawn.items() if record in leaving})
     notes = dict.fromkeys(sorted(held & live), _WITHDRAWN) | {
-        shard.name: shard.reason for shard in taken_back.shards if shard.name in live
+        shard.name: shard.reason for shard in withdrawals.shards if shard.name in live
     }
-    standing.replaced.update(notes | _old_catalogues(standing, config))
-    return standing
+    state.replaced.update(notes | _old_catalogues(state, config))
+    return state
 
 
-def _old_catalogues(standing: PublishedState, config: Config) -> dict[ShardName, str]:
+def _old_catalogues(state: PublishedState, config: Config) -> dict[ShardName, str]:
     """Return the catalogue shards of phases that are no longer in the config, if records were withdrawn since."""
-    last, named = standing.last, {phase.name for phase in config.phases}
+    last, named = state.last, {phase.name for phase in config.phases}
     if last is None:
         return {}
     known = {each.id: each.since for each in last.in_force}
-    newest = max((known.get(record, last.serial + 1) for record in standing.withdrawn), default=0)
+    newest = max((known.get(record, last.serial + 1) for record in state.withdrawn), default=0)
     own = last.catalogue_phases - named
     left = [shard for shard in last.shards if shard.phase in own and not shard.obsolete]
     return {shard.name: _WITHDRAWN for shard in left if shard.since < newest}
@@ -139,17 +139,19 @@ def _check_same(config: Config, last: Release) -> None:
             )
 
 
-def withdrawn_contents(project: Project, last: Release | None, noted: Withdrawals) -> dict[str, tuple[FileDigest, ...]]:
+def withdrawn_contents(
+    project: Project, last: Release | None, withdrawals: Withdrawals
+) -> dict[str, tuple[FileDigest, ...]]:
     """Return the content of the withdrawn records' files, by id.
 
     If neither the project nor the release lists the content, because it was redacted, it is read from the state folder.
     Raises InputError if it is lost.
     """
-    withdrawn = in_force(last, noted)
+    withdrawn = in_force(last, withdrawals)
     unknown = [record for record, files in withdrawn.items() if not files]
     shards = shards_of_files(last)
     if last and unknown and shards:
-        lost = {each.id for each in last.in_force if each.shards} - {record.id for record in noted.records}
+        lost = {each.id for each in last.in_force if each.shards} - {record.id for record in withdrawals.records}
         with opened_members(project, shards) as database:
             database.register("unknown", pa.table({"id": pa.array(unknown, pa.string())}))
             query = "SELECT DISTINCT id, size, lower(hex(sha256)) FROM member SEMI JOIN unknown USING (id)"
@@ -184,25 +186,25 @@ def _holding(project: Project, last: Release | None, withdrawn: Mapping[str, Seq
     return {name for names in found.values() for name in names}
 
 
-def compared(hashes: SourceHashes, config: Config, standing: PublishedState, closed: str) -> Comparison:
+def compared(hashes: SourceHashes, config: Config, state: PublishedState, closed: str) -> Comparison:
     """Split the catalogue into published records and records to plan, and return the counts.
 
     closed: the SQL condition of records under embargo.
     """
-    if not standing.of_files:
+    if not state.of_files:
         hashes.project.replanned.unlink(missing_ok=True)
         return _NOTHING
     phases = [phase.name for phase in config.phases if phase.content == "files"]
-    return compare.compare_records(hashes, standing.of_files, replaced=standing.replaced, phases=phases, closed=closed)
+    return compare.compare_records(hashes, state.of_files, replaced=state.replaced, phases=phases, closed=closed)
 
 
-def holds_catalogue(standing: PublishedState, phase: str, rows: pa.Table) -> bool:
+def holds_catalogue(state: PublishedState, phase: str, rows: pa.Table) -> bool:
     """Return whether the published shards of a catalogue phase contain exactly the exported files.
 
     rows: of PLANNED, one row for each file.
     """
-    shards = [each for each in standing.frozen if each.shard.phase == phase]
-    if not shards or any(each.shard.name in standing.replaced for each in shards):
+    shards = [each for each in state.live_shards if each.shard.phase == phase]
+    if not shards or any(each.shard.name in state.replaced for each in shards):
         return False
     held: list[tuple[object, ...]] = []
     for each in shards:
@@ -216,9 +218,9 @@ def _files_of(rows: pa.Table) -> list[tuple[object, ...]]:
     return list(zip(*(rows[name].to_pylist() for name in ("member", "size", "sha256")), strict=True))
 
 
-def keep_times(project: Project, standing: PublishedState, phase: str, folder: Path) -> None:
+def keep_times(project: Project, state: PublishedState, phase: str, folder: Path) -> None:
     """Save durably the times of the files in `folder`, which belong to a published catalogue phase."""
-    for each in standing.frozen:
+    for each in state.live_shards:
         if each.shard.phase == phase:
             names = parquet.read_rows(each.rows, 0, parquet.count_rows(each.rows), PLANNED)["member"].to_pylist()
             stamps = [FileStamp.of((folder / name).stat()) for name in names]
@@ -226,14 +228,14 @@ def keep_times(project: Project, standing: PublishedState, phase: str, folder: P
 
 
 def successors(
-    database: sql.Database, standing: PublishedState, planned: Iterable[tuple[Path, Sequence[PlannedShard]]]
+    database: sql.Database, state: PublishedState, planned: Iterable[tuple[Path, Sequence[PlannedShard]]]
 ) -> list[Superseded]:
     """Return the replaced shards of files, and the new shards with their members.
 
     planned: each phase's table of PLANNED, and its new shards. Call this after `compared`.
     """
-    by: dict[str, list[ShardName]] = {each.shard.name: [] for each in standing.of_files}
-    for path, shards in planned if standing.of_files else ():
+    by: dict[str, list[ShardName]] = {each.shard.name: [] for each in state.of_files}
+    for path, shards in planned if state.of_files else ():
         query = (
             f"SELECT DISTINCT r.shard, p.shard FROM {sql.parquet(path)} p"  # noqa: S608
             " JOIN returned r USING (id) WHERE r.replaced ORDER BY 1, 2"
@@ -241,20 +243,20 @@ def successors(
         for name, number in sql.execute(database, query):
             by[str(name)].append(shards[number].name)
     return [
-        Superseded(name=ShardName(name), by=tuple(names), reason=standing.replaced[ShardName(name)])
+        Superseded(name=ShardName(name), by=tuple(names), reason=state.replaced[ShardName(name)])
         for name, names in by.items()
-        if name in standing.replaced
+        if name in state.replaced
     ]
 
 
 def waiting(
-    database: sql.Database, standing: PublishedState, planned: Sequence[tuple[Path, Sequence[PlannedShard]]]
+    database: sql.Database, state: PublishedState, planned: Sequence[tuple[Path, Sequence[PlannedShard]]]
 ) -> dict[str, int]:
     """Return, by phase, how many published records keep their old version, because no new shard has the new one.
 
     planned: see `successors`. Call this after `compared`.
     """
-    if not standing.of_files or not planned:
+    if not state.of_files or not planned:
         return {}
     found = sql.execute(
         database,
@@ -265,7 +267,7 @@ def waiting(
 
 
 def sources_gone(
-    project: Project, standing: PublishedState, stale: Collection[str], *, virtual: bool
+    project: Project, state: PublishedState, stale: Collection[str], *, virtual: bool
 ) -> tuple[ShardName, ...]:
     """Return which of the shards `stale` have no tar and can no longer be made from the source files.
 
@@ -279,6 +281,6 @@ def sources_gone(
 
     return tuple(
         each.shard.name
-        for each in standing.frozen
+        for each in state.live_shards
         if each.shard.name in stale and f"{each.shard.name}.tar" not in tars and is_virtual(each.shard)
     )

@@ -98,8 +98,10 @@ def _take_shard(project: Project, shard: ReleaseShard) -> None:
         manifest = msgspec.structs.replace(manifest, withdrawn=0)
         atomic_files.write_bytes(path, documents.to_bytes(manifest))
     torrent = folder / f"{shard.name}.torrent"
-    told = parse_torrent.parse_torrent(read_limited(torrent, bencode.LIMIT), torrent)
-    links = OuterFields(trackers=told.trackers, web_seeds=told.web_seeds, date=date_of(told.creation_date or 0))
+    metainfo = parse_torrent.parse_torrent(read_limited(torrent, bencode.LIMIT), torrent)
+    links = OuterFields(
+        trackers=metainfo.trackers, web_seeds=metainfo.web_seeds, date=date_of(metainfo.creation_date or 0)
+    )
     made = PackedMarker(format=documents.FORMAT, content="", links=links, size=shard.size, seconds=0.0)
     atomic_files.write_bytes(folder / MARKER, documents.to_bytes(made))
 
@@ -117,5 +119,5 @@ def _copy(source: Path, to: Path, file: PublishedFile) -> None:
         check_listed(source, file)
     except (InputError, TrustError) as error:
         raise TrustError(display_text(file.path), error.what, _FIX) from error
-    with open(source, "rb") as whole, atomic_files.replace_file(to) as copy:
-        shutil.copyfileobj(whole, copy)
+    with open(source, "rb") as original, atomic_files.replace_file(to) as copy:
+        shutil.copyfileobj(original, copy)

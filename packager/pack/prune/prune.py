@@ -166,8 +166,8 @@ def _in_folder(project: Project, shard: _Ended, found: _Found) -> None:
         status = _status(path)
         if status is None:
             continue
-        whole = stat.S_ISREG(status.st_mode) and status.st_size == ours
-        if whole or (path == beside and stat.S_ISREG(status.st_mode) and ours is not None):
+        complete = stat.S_ISREG(status.st_mode) and status.st_size == ours
+        if complete or (path == beside and stat.S_ISREG(status.st_mode) and ours is not None):
             delete = _forgetting(project, shard, partial(atomic_files.remove_file, path))
             found.add(path, status.st_size, shard.why, delete)
         else:
@@ -217,11 +217,11 @@ def _are_ours(folder: Path) -> bool:
     """Return whether a folder's tag files are a bag's: complete, with the digests of its tag manifest."""
     try:
         lines = read_limited(folder / bag.TAGMANIFEST, _TAG_FILE_MOST).decode().splitlines()
-        told = {line[66:]: line[:64] for line in lines}
+        listed = {line[66:]: line[:64] for line in lines}
         read = {name: read_limited(folder / name, _TAG_FILE_MOST) for name in bag.TAGGED}
     except (InputError, UnicodeDecodeError):
         return False
-    return told == {name: hashlib.sha256(data).hexdigest() for name, data in read.items()}
+    return listed == {name: hashlib.sha256(data).hexdigest() for name, data in read.items()}
 
 
 def _status(path: Path) -> os.stat_result | None:

@@ -125,14 +125,14 @@ def load(task: ShardTask, folder: Path | None) -> SentTask:
 
     Many rows are not sent but written to a file in `folder`, if there is one.
     """
-    stands = shard_status(task)
+    status = shard_status(task)
     shard = task.shard
     rows = parquet.read_rows(task.planned, shard.first_row, shard.rows, PLANNED)
     going = replace(
         task,
         shard=msgspec.structs.replace(shard, first_row=0),
-        links=links_of(task, stands.made),
-        virtual=task.virtual or stands.virtual,
+        links=links_of(task, status.made),
+        virtual=task.virtual or status.virtual,
         without_tar=task.is_without_tar,
         withdrawn=withdrawn_of(task, rows["size"].to_pylist()),
         moved=moved_of(task),

@@ -146,7 +146,7 @@ class ShardStatus:
     to_be_virtual: bool  # no tar exists, and none will be written
 
     @property
-    def whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Return whether nothing is left to do."""
         return self.content and self.links and (self.tar or self.virtual or self.not_local)
 
@@ -197,13 +197,13 @@ def pack_shard(task: ShardTask, advance: Advance) -> PackedMarker:
     InputError if a published shard would change. Complete files are not touched then.
     """
     started = time.monotonic()
-    stands = shard_status(task)
-    links = links_of(task, stands.made)
+    status = shard_status(task)
+    links = links_of(task, status.made)
     before = 0.0  # seconds of killed runs
-    if stands.needs_pass:
+    if status.needs_pass:
         before = build_shard(task, links, advance)
     else:
-        if stands.to_be_virtual:
+        if status.to_be_virtual:
             write_documents.write_mtimes(task.mtimes, task.source, planned_layout(task)[1])
         digests = write_documents.read_digests(task.folder, task.shard)
         file = _contents(task.shard, planned_layout(task)[0], digests)
@@ -216,8 +216,8 @@ def pack_shard(task: ShardTask, advance: Advance) -> PackedMarker:
     return write_marker(
         task,
         links,
-        seconds=seconds if stands.needs_pass or stands.made is None else stands.made.seconds,
-        virtual=(task.virtual or stands.virtual) and not _has_tar(task, stands),
+        seconds=seconds if status.needs_pass or status.made is None else status.made.seconds,
+        virtual=(task.virtual or status.virtual) and not _has_tar(task, status),
     )
 
 

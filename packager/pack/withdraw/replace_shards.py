@@ -33,25 +33,25 @@ def replace_shards(
     """
     check_reason(reason)
     shards = _published(project, names)
-    noted = read_withdrawals(project)
+    withdrawals = read_withdrawals(project)
     fresh = {shard.name: SupersededShard(name=shard.name, reason=reason, date=date) for shard in shards}
-    kept = tuple(each for each in noted.shards if each.name not in fresh)
+    kept = tuple(each for each in withdrawals.shards if each.name not in fresh)
     report = _report(project, shards, dry_run=dry_run)
     if not dry_run and ask(report):
-        write_withdrawals(project, msgspec.structs.replace(noted, shards=(*kept, *fresh.values())))
+        write_withdrawals(project, msgspec.structs.replace(withdrawals, shards=(*kept, *fresh.values())))
     return report
 
 
 def undo_replace(project: Project, names: Sequence[str], *, dry_run: bool = False) -> ReplaceReport:
     """Undo `replace_shards`. Raises InputError if a shard is not recorded, or is already replaced in a release."""
     shards = _published(project, names)
-    noted = read_withdrawals(project)
+    withdrawals = read_withdrawals(project)
     gone = {shard.name for shard in shards}
-    for name in gone - {each.name for each in noted.shards}:
+    for name in gone - {each.name for each in withdrawals.shards}:
         raise InputError(name, "is not marked for replacement", "see withdrawals.json beside packager.toml")
     if not dry_run:
-        kept = tuple(each for each in noted.shards if each.name not in gone)
-        write_withdrawals(project, msgspec.structs.replace(noted, shards=kept))
+        kept = tuple(each for each in withdrawals.shards if each.name not in gone)
+        write_withdrawals(project, msgspec.structs.replace(withdrawals, shards=kept))
     return msgspec.structs.replace(_report(project, shards, dry_run=dry_run), to_delete=())
 
 

@@ -51,14 +51,14 @@ def withdraw(
     """
     check_reason(options.reason)
     named = find_records(project, options)
-    noted = read_withdrawals(project)
+    withdrawals = read_withdrawals(project)
     last = state_files.read_last_release(project)
     contents = record_contents(project, last, named, progress)
     found = (*named, *contents.copies)
     published = {each.id: each for each in last.in_force} if last else {}
     date = not_before(last, date)
-    records = {record.id: record for record in noted.records}
-    known = published.keys() | {record.id for record in noted.records if not record.lifted}
+    records = {record.id: record for record in withdrawals.records}
+    known = published.keys() | {record.id for record in withdrawals.records if not record.lifted}
     new = [each for each in found if each.id not in known]
     for each in found:
         before = records.get(each.id)
@@ -67,7 +67,7 @@ def withdraw(
         elif before and before.lifted:
             before = None
         records[each.id] = _noted(each, options, date, contents.files[each.id], before)
-    following = msgspec.structs.replace(noted, records=tuple(records.values()))
+    following = msgspec.structs.replace(withdrawals, records=tuple(records.values()))
     withdrawn = in_force(last, following)
     report = msgspec.structs.replace(
         _report(project, last, found, options, new=len(new), withdrawn=withdrawn),
@@ -112,10 +112,10 @@ def undo_withdraw(project: Project, options: WithdrawOptions) -> WithdrawReport:
 
     Raises InputError if no record is found or withdrawn, or another withdrawal that stays has the same content.
     """
-    noted = read_withdrawals(project)
+    withdrawals = read_withdrawals(project)
     release = state_files.read_last_release(project)
     published = {each.id: each for each in release.in_force} if release else {}
-    withdrawn = in_force(release, noted)
+    withdrawn = in_force(release, withdrawals)
     if options.records and withdrawn.keys() >= {*options.records} and not options.paths and options.where is None:
         shards = {each: published[each].shards if each in published else () for each in options.records}
         found = tuple(FoundRecord(id=each, path=None, title="", artist="", shards=shards[each]) for each in shards)
@@ -125,14 +125,14 @@ def undo_withdraw(project: Project, options: WithdrawOptions) -> WithdrawReport:
         raise InputError("--undo", "none of these records is withdrawn", "see withdrawals.json beside packager.toml")
     ids = {record.id for record in found}
     _check_content(withdrawn, ids)
-    records = {record.id: record for record in noted.records}
+    records = {record.id: record for record in withdrawals.records}
     for record in ids:
         note = records.pop(record, None)
         if release is not None and record in published:
             note = note or _from_release(published[record])
             records[record] = msgspec.structs.replace(note, lifted=release.serial + 1)
     if not options.dry_run:
-        write_withdrawals(project, msgspec.structs.replace(noted, records=tuple(records.values())))
+        write_withdrawals(project, msgspec.structs.replace(withdrawals, records=tuple(records.values())))
     return _report(project, release, found, replace(options, keep_shards=True), new=0)
 
 
