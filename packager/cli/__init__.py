@@ -1,1 +1,1 @@
-"""The command line: parse, call one api function, print, exit code. It decides nothing."""
+"""The command line: parse options, call one API function, print its result, return the exit code."""

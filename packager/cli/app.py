@@ -19,10 +19,10 @@ from packager.engine.files.write_errors import system_error
 from packager.errors import InputError, PackagerError
 
 BUG, INTERRUPTED, CLOSED_PIPE = 70, 130, 141  # exit codes
-_MANY_ROWS = frozenset(("scan", "plan"))  # commands that make no cycles; failed requests do, and hold their bytes
+_MANY_ROWS = frozenset(("scan", "plan"))  # no garbage collection: these make no reference cycles
 _STORES = ("s3://", "sftp://")
 _TAKE_STORES = ("publish", "export", "verify", "extract", "get", "mirror")
-_OF_STORES = ("--release", "--from")  # options of any command whose value may be a store's address
+_OF_STORES = ("--release", "--from")  # values that may be the address of a store
 Command: TypeAlias = Any  # Typer keeps the class private
 # Each is in NAME_cmd.py, which is imported when the command is run; `packager -h` prints these lines.
 COMMANDS = {
@@ -57,7 +57,7 @@ COMMANDS = {
 
 
 class _Command(TyperCommand):
-    """A command with help in groups, whose requests are shown if the options say so."""
+    """A command with grouped help, which shows requests if the options ask for it."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
@@ -77,14 +77,14 @@ class _Command(TyperCommand):
 
 
 class _Group(TyperGroup):
-    """Commands that have the global options, before and after their names."""
+    """A group of commands; global options may be before or after a name."""
 
     def get_help(self, ctx: Any) -> str:
         """Return what `--help` prints."""
         return help_text.help_of(self, ctx, help_text.command_list(self.commands.values()))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Command, list[str]]:
-        """Return the name, the command itself and what follows it on the command line."""
+        """Return the name, the command and the remaining arguments."""
         name, command, rest = super().resolve_command(ctx, args)
         if name is None:  # while a shell completes a line
             return name, command, rest
@@ -94,26 +94,26 @@ class _Group(TyperGroup):
         return name, command, ["--json", *rest] if global_options.given.json and "--json" not in rest else rest
 
     def load(self, _name: str, command: Command, _arguments: Sequence[str]) -> Command:
-        """Return the command that is run."""
+        """Return the command to run."""
         return command
 
 
 class _Commands(_Group):
-    """The commands by their one-line help; the one that is run is imported then, and no other."""
+    """All commands with their one-line help. Only the command that runs is imported."""
 
     def get_help(self, ctx: Any) -> str:
         """Return what `packager -h` prints."""
         return help_text.help_of(self, ctx, command_groups.full_list(COMMANDS))
 
     def load(self, name: str, _command: Command, arguments: Sequence[str]) -> Command:
-        """Return the command that is run, from its file."""
+        """Import the command to run and return it."""
         if name not in _TAKE_STORES:
             _check_no_store(name, arguments)
         return _load(name)
 
 
 def _check_no_store(name: str, arguments: Sequence[str]) -> None:
-    """Raise InputError for the address of a store where a path of this machine is meant; it is not shown."""
+    """Raise InputError, without the value, if an argument that must be a local path is the address of a store."""
     for before, argument in pairwise(("", *arguments)):
         if argument.lower().startswith(_STORES) and before not in _OF_STORES:
             what = "is the address of a store, and this command takes paths of this machine here"
@@ -121,13 +121,13 @@ def _check_no_store(name: str, arguments: Sequence[str]) -> None:
 
 
 def _new_app(**settings: Any) -> typer.Typer:
-    """Return an app with plain errors, no boxes and no markup: names of files pass through them."""
+    """Return an app that prints plain text, without boxes and markup, because file names are printed."""
     settings["context_settings"] = {"help_option_names": ["-h", "--help"]}
     return typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False, **settings)
 
 
 def _load(name: str) -> Command:
-    """Return a command from its file: a group where the file has an app, else the function of that name."""
+    """Return a command from its module: a group if the module has an app, else the function of that name."""
     module = import_module(f"packager.cli.{name}_cmd")
     alone = _new_app()
     if hasattr(module, "app"):
@@ -153,7 +153,7 @@ def _alone(context: typer.Context) -> None:
 
 
 def _next_step(folder: Path) -> str:
-    """Return the last line of `packager` alone: what to run in this folder."""
+    """Return the last line of `packager` alone: the next command in this folder."""
     if (folder / "packager.toml").is_file():
         return "Next: packager status"
     if (folder / ".packager-mirror").is_dir():
@@ -173,7 +173,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _ended(arguments: list[str]) -> int:
-    """Run a command line; print what stops it, and return the exit code."""
+    """Run a command line, print its error if there is one, and return the exit code."""
     error: PackagerError
     try:
         code = _invoke(arguments)
@@ -189,7 +189,7 @@ def _ended(arguments: list[str]) -> int:
         output.show_stopped(stop, arguments)
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output is gone; Python must not fail again when it flushes stdout at exit.
+        # The reader of stdout has ended; Python must not fail again when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED_PIPE
     except Exception as failed:  # noqa: BLE001  # a bug, unless the system refuses a call, as with a failing disk
@@ -211,7 +211,7 @@ def _invoke(arguments: list[str]) -> int:
         from typer.completion import completion_init  # type: ignore[attr-defined]  # only a shell needs it
 
         completion_init()
-        command.main(arguments, "packager")  # answers the shell and ends
+        command.main(arguments, "packager")  # prints completions and exits
     try:
         with command.make_context("packager", list(arguments)) as context:
             command.invoke(context)
@@ -221,14 +221,14 @@ def _invoke(arguments: list[str]) -> int:
 
 
 def _interrupt(_number: int, _frame: object) -> None:
-    """Stop as for Ctrl-C."""
+    """Raise KeyboardInterrupt, as Ctrl-C does."""
     raise KeyboardInterrupt
 
 
 def run() -> None:
     """Run the command line of this process."""
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # Arrow's own keeps some 40 MB that are not in use
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # Arrow's own pool keeps about 40 MB of unused memory
     if _MANY_ROWS.intersection(sys.argv[1:2]):
-        gc.set_threshold(10_000, 20, 20)  # few cycles are made: to look for those often takes a fifth
+        gc.set_threshold(10_000, 20, 20)  # there are few cycles; frequent collections cost a fifth of the time
     signal.signal(signal.SIGTERM, _interrupt)  # which systemd sends
     sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""The questions of `packager init` on a terminal: Enter takes the default; a given option is not asked for."""
+"""The questions of `packager init` on a terminal. Enter selects the default; options that were given are not asked."""
 
 import getpass
 import os
@@ -21,17 +21,17 @@ from packager.paths import display_text
 from packager.slug import slug
 
 Reader = Callable[[str, str], object]
-_PASSWORDS = 3  # times that two different ones may be given
+_PASSWORDS = 3  # attempts to type the same password twice
 _PUBLIC_KEY = "release.pub"
 
 
 def is_terminal() -> bool:
-    """Say whether questions can be asked."""
+    """Return whether questions can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def ask_options(found: FoundFiles, options: api.InitOptions, folder: Path) -> api.InitOptions:
-    """Return the options with the answers to all questions. folder: of packager.toml."""
+    """Ask all questions and return the options with the answers. folder: the folder of packager.toml."""
     title = options.title or _ask("Title", title_of(options, found), option_values.title)
     default = os.path.relpath(found.records.path) if found.records else ""
     options = replace(
@@ -53,12 +53,12 @@ def ask_options(found: FoundFiles, options: api.InitOptions, folder: Path) -> ap
 
 
 def _or_ask(given: str | None, question: str, read: Reader, default: str = "") -> str:
-    """Return what was given, else the answer to a question."""
+    """Return a given value, or ask for it."""
     return given if given is not None else _ask(question, default, read)
 
 
 def _ask(question: str, default: str, read: Reader) -> str:
-    """Return the answer to a question; it is asked again until `read` accepts the answer. "none" is no answer."""
+    """Ask until `read` accepts the answer, and return it. The answer "none" means no value."""
     while True:
         with answer_now():
             answer = typer.prompt(
@@ -75,7 +75,7 @@ def _ask(question: str, default: str, read: Reader) -> str:
 
 
 def _records_reader(found: FoundFiles) -> Reader:
-    """Return what refuses a records file that describes none of the files."""
+    """Return a check that refuses a records file that describes none of the files."""
 
     def read(answer: str, where: str) -> object:
         if found.look_at_records(Path(answer)).matched == 0:
@@ -91,12 +91,12 @@ def _tiers_reader(answer: str, where: str) -> object:
 
 
 def _tiers(answer: str) -> tuple[tuple[str, ...], ...]:
-    """Return the tiers of an answer: one for each word."""
+    """Return the tracker tiers of an answer, one for each word."""
     return tuple(url_values.tracker_tier(each, "") for each in answer.split())
 
 
 def _create_key(secret_key: Path) -> None:
-    """Create the pair of keys; its password is asked for twice, if it is not in the environment."""
+    """Create a key pair. Ask for its password twice if it is not in the environment."""
     password = os.environ.get(VARIABLE)
     for _ in range(_PASSWORDS):
         if password is not None:

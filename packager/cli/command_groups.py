@@ -1,4 +1,4 @@
-"""Which commands exist, with a line of help each, in groups by the role of who uses them. Pure."""
+"""All commands with one line of help each, grouped by role. No I/O."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class CommandGroup:
-    """Commands for one role. main: each on a line of the short list; more: a label and names of others."""
+    """Commands for one role. main: commands with a line in the short list. more: a label and other commands."""
 
     title: str
     main: tuple[str, ...]
@@ -40,7 +40,7 @@ _WIDTH = 12  # columns of a name
 
 
 def short_list(commands: Mapping[str, str], next_step: str) -> str:
-    """Return what `packager` alone prints. commands: the line of each; next_step: the last line."""
+    """Return what `packager` alone prints. commands: their lines of help; next_step: the last line."""
     lines = [_ABOUT, "Usage: packager COMMAND [OPTIONS]", ""]
     for group in GROUPS[:-1]:
         lines.append(group.title)
@@ -59,5 +59,5 @@ def full_list(commands: Mapping[str, str]) -> str:
 
 
 def _line(name: str, text: str) -> str:
-    """Return a command with its line."""
+    """Return a command and its line of help."""
     return f"  {name:<{_WIDTH}}{text}"

@@ -49,5 +49,5 @@ Sources = Annotated[list[str] | None, typer.Option(*SOURCES.flags, help=SOURCES.
 
 
 def processes(workers: str) -> int | None:
-    """Return the number that --workers asks for, None for auto. Raises InputError."""
+    """Return the number of --workers; None for "auto". Raises InputError."""
     return parse_workers(workers, "--workers")

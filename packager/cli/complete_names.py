@@ -1,4 +1,4 @@
-"""Names that a shell completes: the phases and shards of the project here."""
+"""Names of phases and shards for completion in a shell."""
 
 import json
 import re
@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # a shell evaluates what it is given
+_SAFE = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9._-]*"
+)  # the shell evaluates the names, so other characters could run commands
 
 
 def complete_phases(incomplete: str) -> list[str]:
-    """Return the phases of the nearest packager.toml that begin so."""
+    """Return the phases of the nearest packager.toml that start with this text."""
     for folder in _projects():
         try:
             phases = tomllib.loads((folder / "packager.toml").read_text(encoding="utf-8")).get("phases", [])
@@ -22,7 +24,7 @@ def complete_phases(incomplete: str) -> list[str]:
 
 
 def complete_shards(incomplete: str) -> list[str]:
-    """Return the shards of the nearest project's plan that begin so; if there is none, a shell completes files."""
+    """Return the planned shards of the nearest project that start with this text; if none, a shell completes files."""
     for folder in _projects():
         try:
             plan: dict[str, Any] = json.loads((folder / ".packager" / "plan" / "plan.json").read_bytes())
@@ -39,5 +41,5 @@ def _projects() -> Iterator[Path]:
 
 
 def _matching(names: Iterable[object], incomplete: str) -> list[str]:
-    """Return the names that begin so and that a shell may be given."""
+    """Return the safe names that start with this text."""
     return [name for name in names if isinstance(name, str) and name.startswith(incomplete) and _SAFE.fullmatch(name)]

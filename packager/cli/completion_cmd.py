@@ -7,7 +7,7 @@ import typer
 from packager.cli import output
 from packager.errors import InputError
 
-# Each script asks the command itself, by Typer's protocol, what may follow the words of the line.
+# Each script asks packager, by Typer's protocol, which words may come next.
 _SCRIPTS = {
     "bash": r"""_packager_completion() {
     local IFS=$'\n'

@@ -1,4 +1,4 @@
-"""Questions before a change that is hard to take back: asked on a terminal only, or answered by --yes."""
+"""Ask before a change that is hard to undo: on a terminal, unless --yes is given."""
 
 import sys
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def is_asked(*, yes: bool) -> bool:
-    """Return whether a question is asked."""
+    """Return whether to ask."""
     return not yes and sys.stdin.isatty() and sys.stderr.isatty()
 
 

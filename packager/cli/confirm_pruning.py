@@ -1,4 +1,4 @@
-"""What `prune` and `mirror prune` ask and print."""
+"""Questions and output of `prune` and `mirror prune`."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,7 +11,7 @@ _SHOWN = 20  # files that are printed; --json has all
 
 
 def confirm_pruning(*, yes: bool) -> Callable[[PruneReport], bool]:
-    """Return what asks whether to delete, as `confirm_change` does."""
+    """Return a function that asks before deleting, as `confirm_change` does."""
 
     def agreed(planned: PruneReport) -> bool:
         what = f"{count_of(len(planned.files), 'tar')}, {format_size(planned.size)}"
@@ -21,12 +21,12 @@ def confirm_pruning(*, yes: bool) -> Callable[[PruneReport], bool]:
 
 
 def print_item(each: PruneItem) -> str:
-    """Return a file, its size and why it should be deleted, on one line."""
+    """Return one line with a file, its size and the reason to delete it."""
     return f"{each.path}: {format_size(each.size)}: {each.reason}"
 
 
 def print_advice(files: Sequence[PruneItem], what: str) -> None:
-    """Print files that should be deleted and the command that does it. what: goes after their number."""
+    """Print files that should be deleted, and the command that deletes them. what: text after their number."""
     for each in files[:_SHOWN]:
         output.print_message(f"  {print_item(each)}")
     if len(files) > _SHOWN:
@@ -36,7 +36,7 @@ def print_advice(files: Sequence[PruneItem], what: str) -> None:
 
 
 def print_report(report: PruneReport, *, dry_run: bool) -> None:
-    """Print what was deleted; the sum last."""
+    """Print the deleted files, and then their sum."""
     for each in report.files[:_SHOWN]:
         output.print_message(print_item(each))
     if len(report.files) > _SHOWN:

@@ -44,7 +44,7 @@ def docs_folder() -> Path:
 
 
 def find_page(folder: Path, topic: str | None) -> Path:
-    """Return the page of a topic: of this name, or the only one whose name contains it. Raises InputError."""
+    """Return the page with this name, or the only page with this text in its name. Raises InputError."""
     if topic is None:
         return folder / "index.md"
     pages = {path.stem: path for path in sorted(folder.rglob("*.md"))}

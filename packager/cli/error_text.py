@@ -1,4 +1,4 @@
-"""An error as the user reads it: a line that says what happened and where, and a line that says what to do. Pure."""
+"""The text of an error: one line with what happened and where, one line with what to do. No I/O."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +17,7 @@ _QUOTED = re.compile(r"'([^']*)'")
 
 
 def error_lines(error: PackagerError) -> Iterator[str]:
-    """Yield the lines of an error: the label with what happened and where, then the advice if there is any."""
+    """Yield the lines of an error: where and what with a label, then the fix if there is one."""
     label = "refused" if error.kind == "refused" else "error"
     where = f"{error.where}: " if error.where else ""
     yield display_text(f"{label}: {where}{error.what}", _LIMIT)
@@ -65,7 +65,7 @@ class _Bug(PackagerError):  # noqa: N818
 
 
 def _address() -> str:
-    """Return the address for reports, which is among the URLs of the installed project."""
+    """Return the address for bug reports, from the URLs of the installed package."""
     try:
         urls = metadata.metadata("archive-packager").get_all("Project-URL") or []
     except metadata.PackageNotFoundError:
@@ -74,7 +74,7 @@ def _address() -> str:
 
 
 def sentence(advice: str) -> str:
-    """Return advice that begins with a capital and ends with a full stop, or with the command to run."""
+    """Return advice as a sentence; it has no full stop if it ends with a command."""
     if re.match(r"[a-z]+[,:]?(?: |$)", advice) and not advice.startswith(("packager ", "pip ")):
         advice = advice[0].upper() + advice[1:]
     if not advice or advice[-1] in ".?!:" or _COMMAND.search(advice):
@@ -83,7 +83,7 @@ def sentence(advice: str) -> str:
 
 
 def usage_error(error: Any, arguments: Sequence[str]) -> InputError:
-    """Return what is wrong with a command line. error: a typer.TyperException."""
+    """Return the error in a command line. error: a typer.TyperException."""
     context: Any = getattr(error, "ctx", None)
     command = arguments[0] if context is None else context.command_path.partition(" ")[2]
     fix = f"run: packager help {command}".rstrip()
@@ -106,7 +106,7 @@ def usage_error(error: Any, arguments: Sequence[str]) -> InputError:
 
 
 def parameter_name(parameter: object) -> str:
-    """Return an option by its long flag, or an argument by the word in the usage line."""
+    """Return the long flag of an option, or the word of an argument in the usage line."""
     flags: list[str] = getattr(parameter, "opts", [])
     longest = max(flags, key=len, default="")
     if longest.startswith("-"):
@@ -115,6 +115,6 @@ def parameter_name(parameter: object) -> str:
 
 
 def _close(written: str, names: Iterable[str]) -> str:
-    """Return the question after the most similar name, or nothing."""
+    """Return a question with the most similar name, or ""."""
     near = get_close_matches(written, list(names), n=1)
     return f'did you mean "{near[0]}"?' if near else ""

@@ -74,13 +74,13 @@ def show(report: EstimateReport) -> None:
 
 
 def _line(rate: int) -> str:
-    """Return the rate of a line, in bits as its provider names it."""
+    """Return the rate of a line in bits per second, as providers do."""
     mbit = rate * 8 / 10**6
     return f"{mbit / 1000:g} Gbit/s" if mbit >= 1000 else f"{mbit:g} Mbit/s"
 
 
 def _fit(fit: EstimatedFit, report: EstimateReport) -> str:
-    """Return what of the catalogue a budget holds, in a sentence."""
+    """Return a sentence about what fits into a budget."""
     word = "year" if fit.order == "earliest years first" else "popularity"
     until = f"up to {word} {fit.until:g}" if fit.until is not None else f"of no known {word}"
     more = f", and {fit.unknown:,} of none" if fit.unknown and fit.until is not None else ""

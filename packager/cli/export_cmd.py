@@ -55,7 +55,7 @@ def export(
 
 
 def show(report: ExportReport) -> None:
-    """Print what was written."""
+    """Print the written tars."""
     if report.dry_run:
         what = f"{count_of(report.written, 'tar')}, {format_size(report.written_bytes)}, to {report.to}"
         output.print_message(f"Dry run: would write {what}.")

@@ -51,7 +51,7 @@ def extract(
 
 
 def show(report: ExtractReport) -> None:
-    """Print what was taken out, and what was not."""
+    """Print what was extracted and what was not."""
     show_members(report, "bad")
     if not report.has_documents:
         output.stderr_console("note: no published documents found: checked against the tar's own manifest only")

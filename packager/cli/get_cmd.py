@@ -55,7 +55,7 @@ def get(
 
 
 def show(report: GetReport) -> None:
-    """Print what was had, what it cost and what vouches for it."""
+    """Print what was fetched, how many bytes that took, and what it was compared with."""
     show_members(report, "not had")
     chosen = f"{count_of(report.selected, 'member')}, {format_size(report.bytes)}"
     looked_up = f"{format_size(report.lookup_bytes)} in {count_of(report.lookup_requests, 'request')} to find"

@@ -1,4 +1,4 @@
-"""Options that every command has, before or after its name: how much is printed, and where."""
+"""The global options, before or after the name of a command: how much is printed, and where."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ _ALLOWED = {"color": ("auto", "always", "never"), "progress": ("auto", "bar", "l
 
 @dataclass
 class GlobalOptions:
-    """What the options say; of one run of a command."""
+    """The values for one run of a command."""
 
     quiet: bool = False
     verbose: int = 0  # 1: each file and shard, 2: each request, too
@@ -55,11 +55,11 @@ def _declared(
     ] = None,
     global_version: Annotated[bool, typer.Option("--version", "-V", is_eager=True, help="Print the versions.")] = False,
 ) -> None:
-    """Declare the options; they are set by `_set`, not by a call."""
+    """Declare the options. Parsing calls `_set`; nothing calls this function."""
 
 
 def options() -> list[Any]:
-    """Return the options as parameters of a command; parsing them sets `given`."""
+    """Return the options as parameters of a command. Parsing them sets `given`."""
     app = typer.Typer(add_completion=False)
     app.command()(_declared)
     found = typer.main.get_command(app).params
@@ -69,11 +69,11 @@ def options() -> list[Any]:
 
 
 def _set(_context: Any, parameter: Any, value: Any) -> None:
-    """Set an option that was given; before and after the command's name count together."""
-    name = parameter.name.removeprefix("global_")  # it differs from the names of the commands' own options
+    """Set an option from the command line, given before or after the command's name."""
+    name = parameter.name.removeprefix("global_")  # the prefix avoids clashes with the commands' own options
     if name == "version":
         if value:
-            from packager.cli.print_version import print_version  # a library is loaded, and files are read
+            from packager.cli.print_version import print_version  # slow to import
 
             print_version()
             raise typer.Exit

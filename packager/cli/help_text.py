@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-# Options that several commands share, by title; a title is used where the command has one of the first options.
+# Shared options by title. A command has a group if it has one of the options in the first list.
 _TITLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Project": (("--config",), ()),
     "Work": (("--workers",), ("--cluster", "--worker-timeout")),
@@ -63,7 +63,7 @@ def _usage(command: Any, context: Any) -> str:
 
 
 def _argument(parameter: Any) -> str:
-    """Return an argument as the usage line names it, with "..." if there can be several."""
+    """Return the word of an argument in the usage line, with "..." if there can be several."""
     word = (parameter.metavar or parameter.name.upper()).strip("[].")
     return f"{word}..." if parameter.nargs == -1 else word
 
@@ -75,7 +75,7 @@ def _paragraphs(text: str, width: int) -> Iterator[str]:
 
 
 def _grouped(options: Sequence[Any]) -> Iterator[tuple[str, list[Any]]]:
-    """Yield the options by title: those of the command alone first, then the shared groups, then the global options."""
+    """Yield the options by title: the command's own, then shared groups, then global options."""
     flags = {flag for each in options for flag in each.opts}
     titles = {"Options": [], **{title: [] for title in _TITLES}, _GLOBAL_TITLE: []}  # type: dict[str, list[Any]]
     for each in options:
@@ -94,13 +94,13 @@ def _title(option: Any, flags: Iterable[str]) -> str:
 
 
 def _flags(option: Any, context: Any) -> str:
-    """Return an option as it is written, the short flag first."""
+    """Return the flags of an option, the short one first."""
     written = ", ".join(sorted((*option.opts, *option.secondary_opts), key=len))
     return written if option.is_flag or option.count else f"{written} {metavar(option, context)}"
 
 
 def metavar(option: Any, context: Any) -> str:
-    """Return the word for an option's value, never the name of a type."""
+    """Return the word for an option's value in the help."""
     if option.metavar:
         return str(option.metavar)
     kind = option.display_type(context).strip("<>")
@@ -108,7 +108,7 @@ def metavar(option: Any, context: Any) -> str:
 
 
 def _text(option: Any, context: Any) -> str:
-    """Return what an option does, and its default."""
+    """Return the description of an option and its default."""
     default = option.get_default(context)
     if option.is_flag or option.count or option.required or default in (None, "", ".", (), []) or str(default) == ".":
         return option.help or ""
@@ -116,7 +116,7 @@ def _text(option: Any, context: Any) -> str:
 
 
 def _section(title: str, rows: Sequence[tuple[str, str]], width: int) -> str:
-    """Return a title and its rows: what is written in a column at the left, what it does at the right."""
+    """Return a title and its rows in two columns: flags and descriptions."""
     column = min(max(len(left) for left, _ in rows) + 4, 30)
     lines = [title]
     for left, right in rows:

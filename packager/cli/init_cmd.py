@@ -30,7 +30,7 @@ def init(
 ) -> None:
     """Create packager.toml for a folder of files.
 
-    On a terminal it asks for what packager.toml needs; Enter takes the default.
+    On a terminal it asks for a title, a licence and other values; Enter selects the default.
 
     Example: packager init music
     """
@@ -57,7 +57,7 @@ def _show_found(found: FoundFiles, folder: Path) -> None:
 
 
 def _show_new(project: NewProject) -> None:
-    """Print what was written, and what to do next."""
+    """Print what was written, and the next command."""
     found = project.found
     parts = [count_of(found.files, "file"), format_size(found.size)]
     if project.records and project.records.matched is not None:

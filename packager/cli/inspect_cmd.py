@@ -15,8 +15,7 @@ def inspect(
 ) -> None:
     """Show the contents and faults of a release file.
 
-    Takes .torrents, magnet links, tars, manifests, members tables, release documents, catalogues,
-    signatures and keys.
+    The file can be a .torrent, tar, manifest, members table, release document, catalogue, signature or key.
 
     Example: packager inspect site/torrents/tones-rest-00001.torrent
     """

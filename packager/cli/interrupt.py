@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as the ordinary end of commands that have none of their own, and questions between."""
+"""Ctrl-C and SIGTERM end commands that run until you stop them; questions in such commands."""
 
 import signal
 import threading
@@ -11,7 +11,7 @@ import typer
 
 @contextmanager
 def stop_requested() -> Iterator[threading.Event]:
-    """Yield what Ctrl-C and SIGTERM (which systemd sends) set. A second one interrupts as ever."""
+    """Yield an event that Ctrl-C and SIGTERM set. A second signal interrupts the command."""
     stop = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
@@ -29,7 +29,7 @@ def stop_requested() -> Iterator[threading.Event]:
 
 @contextmanager
 def answer_now() -> Iterator[None]:
-    """Have Ctrl-C interrupt a question on the terminal at once."""
+    """Let Ctrl-C interrupt a question on the terminal immediately."""
     old = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield

@@ -1,4 +1,4 @@
-"""The file of --log-file: everything that -vv shows, each line with the time in UTC."""
+"""The file of --log-file: all output of -vv, each line with the time in UTC."""
 
 import datetime as dt
 from pathlib import Path
@@ -10,7 +10,7 @@ _open: list[TextIO] = []
 
 
 def open_log(path: Path) -> None:
-    """Append to a file from now on. Raises the PackagerError of a file that cannot be opened."""
+    """Append to a file from now on. Raises PackagerError if it cannot be opened."""
     close_log()
     try:
         _open.append(path.open("a", encoding="utf-8", errors="backslashreplace"))
@@ -19,7 +19,7 @@ def open_log(path: Path) -> None:
 
 
 def write(text: str) -> None:
-    """Append text, the time before each of its lines; nothing if there is no log file."""
+    """Append text with the time before each line. Do nothing if there is no log file."""
     for file in _open:
         now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         file.writelines(f"{now} {line}\n" for line in text.splitlines())

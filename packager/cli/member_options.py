@@ -1,4 +1,4 @@
-"""What commands share that take records: how these are named, what is printed of their files, and the exit code."""
+"""Shared by commands with RECORD arguments: reading the arguments, printing members, and the exit code."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ Records = Annotated[list[str] | None, typer.Argument(help=RECORDS.help, metavar=
 
 
 def named_records(given: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the records that were named on the command line; for "-" those on stdin, one per line."""
+    """Return the records of the command line; "-" reads one per line from stdin."""
     return tuple(record for each in given or () for record in (_read_lines() if each == "-" else (each,)))
 
 
@@ -27,9 +27,9 @@ def _read_lines() -> Iterator[str]:
 
 
 def show_members(report: ExtractReport | GetReport, bad: str) -> None:
-    """Print the files that a dry run would write; on stderr the members that are not as they should be, and why.
+    """Print the files that a dry run would write, and on stderr the members with a problem.
 
-    bad: what is said of those that could not be written.
+    bad: text for those that could not be written.
     """
     if report.dry_run:
         rows = ((f"{file.size:,}", file.id, file.path) for file in report.files)
@@ -46,7 +46,7 @@ def show_members(report: ExtractReport | GetReport, bad: str) -> None:
 
 
 def end(report: ExtractReport | GetReport) -> None:
-    """End the command with the exit code for members that are bad, could not be fetched or were not written."""
+    """End the command with its exit code if members are bad, could not be fetched or were not written."""
     if report.bad_members and not report.unreachable:
         raise typer.Exit(_BAD)
     if report.bad_members or report.blocked:

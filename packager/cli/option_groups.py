@@ -1,4 +1,4 @@
-"""Options that several commands share, or that a dataclass declares, as one parameter of a command."""
+"""Groups of options, from a dataclass or a function, as one parameter of a command."""
 
 import inspect
 from collections.abc import Callable
@@ -18,10 +18,10 @@ Declared = TypeVar("Declared")
 
 
 def with_options(**groups: Callable[..., object]) -> Callable[[Command], Command]:
-    """Return a decorator that replaces a command's parameter by the options of a group, which has that name here.
+    """Return a decorator that replaces parameters of a command by the options of groups with the same names.
 
-    A group is a dataclass of options, or a function: its parameters are the options, and the command gets what it
-    returns for them.
+    A group is a dataclass of options, or a function: its parameters are the options, and the command gets its return
+    value.
     """
     functions = {name: _group_of(group) if isinstance(group, type) else group for name, group in groups.items()}
 
@@ -46,7 +46,7 @@ def with_options(**groups: Callable[..., object]) -> Callable[[Command], Command
 
 
 def _group_of(declared: type[Declared]) -> Callable[..., Declared]:
-    """Return the function that makes a dataclass of the options that were given; the others have their defaults."""
+    """Return a function that makes a dataclass from the given options; others have their defaults."""
 
     def build(**given: object) -> Declared:
         return _built(declared, given)
@@ -56,7 +56,7 @@ def _group_of(declared: type[Declared]) -> Callable[..., Declared]:
 
 
 def _parameters(declared: type) -> list[inspect.Parameter]:
-    """Return the options of a dataclass, and of those in it in their places, as parameters of a command."""
+    """Return the options of a dataclass, and of dataclasses in it, as parameters of a command."""
     hints, texts, found = get_type_hints(declared), option_texts(declared), []
     for each in fields(declared):
         if is_dataclass(hints[each.name]):
@@ -83,12 +83,12 @@ def _parameter(name: str, hint: Any, default: object, text: OptionText) -> inspe
 
 
 def _kinds(hint: Any) -> tuple[Any, ...]:
-    """Return the types of which an annotation allows any."""
+    """Return the types that an annotation allows."""
     return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
 
 
 def _built(declared: type[Declared], given: dict[str, object]) -> Declared:
-    """Return a dataclass with the options that were given."""
+    """Return a dataclass with the given options."""
     hints, texts, values = get_type_hints(declared), option_texts(declared), {}
     for each in fields(declared):  # type: ignore[arg-type]
         if is_dataclass(hints[each.name]):
@@ -99,7 +99,7 @@ def _built(declared: type[Declared], given: dict[str, object]) -> Declared:
 
 
 def _parsed(value: object, text: OptionText, name: str) -> object:
-    """Return what was given as the value of its field; of a list each item, as a tuple."""
+    """Return a given value, parsed for its field; a list becomes a tuple of parsed items."""
     if isinstance(value, list):
         return tuple(_parsed(each, text, name) for each in value)
     if text.parse is None:

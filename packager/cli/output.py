@@ -1,4 +1,4 @@
-"""What is printed: the result on stdout, everything else on stderr, and all of it in the log file if there is one.
+"""Printing: the result on stdout, everything else on stderr, and both in the log file if there is one.
 
 Names from files and tags never pass through markup, and control characters in them are made visible.
 """
@@ -23,14 +23,14 @@ from packager.paths import display_text
 from packager.units import format_seconds, format_size
 
 if TYPE_CHECKING:
-    from packager.core.reports.evidence import Evidence  # with which numpy would be imported, as with the next
+    from packager.core.reports.evidence import Evidence  # it imports numpy
     from packager.core.reports.issues import Issue
 
 Report = TypeVar("Report", bound=msgspec.Struct)
 
-_EVIDENCE = 3  # that are printed
+_EVIDENCE = 3  # lines that are printed
 _NAMED = 20  # failures that are printed
-_PLAIN_WIDTH = 200  # columns of a table that no terminal bounds
+_PLAIN_WIDTH = 200  # columns of a table if stdout is not a terminal
 
 
 def print_message(text: str) -> None:
@@ -40,14 +40,14 @@ def print_message(text: str) -> None:
 
 
 def stderr_console(text: str) -> None:
-    """Print one line beside the result, on stderr."""
+    """Print one line on stderr."""
     log_file.write(text)
-    sys.stdout.flush()  # what was printed before comes first, in a pipe too
+    sys.stdout.flush()  # keeps the order of stdout and stderr in a pipe
     sys.stderr.write(f"{text}\n")
 
 
 def next_step(command: str, advice: str = "") -> None:
-    """Print the command to run next, and in brackets what else to do."""
+    """Print the next command, and in brackets what else to do."""
     if not given.quiet:
         print_message(f"Next: {command}" + (f"            ({advice})" if advice else ""))
 
@@ -59,7 +59,7 @@ def in_time(size: float, seconds: float) -> str:
 
 
 def compared_with(evidence: "Iterable[Evidence | None]") -> None:
-    """Print what data was compared with: each once, the first few."""
+    """Print what data was compared with: the first few, each once."""
     found = list(dict.fromkeys(each for each in evidence if each is not None))
     for each in found[:_EVIDENCE]:
         print_message(f"Compared with {display_text(each.sentence(), 1000)}.")
@@ -83,13 +83,13 @@ def show(report: Report, print_report: Callable[[Report], None], *, json: bool) 
 
 
 def show_error(error: PackagerError) -> None:
-    """Print an error on stderr: what happened and what to do, or one JSON line."""
+    """Print an error on stderr: two lines, or one JSON line."""
     for line in [error_json(error)] if given.json else error_lines(error):
         stderr_console(line)
 
 
 def show_bug(error: Exception) -> None:
-    """Print that packager itself failed; the traceback goes to the log file, and with -v to stderr."""
+    """Print the report of a bug. The traceback goes to the log file, and with -v to stderr."""
     trace = "".join(traceback.format_exception(error)).rstrip()
     if given.verbose:
         stderr_console(trace)
@@ -138,7 +138,7 @@ def end_unread(count: int, *, json: bool) -> None:
 
 
 def print_table(title: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = ()) -> None:
-    """Print a table on stdout; `right` are the columns, from 0, whose cells stand at the right."""
+    """Print a table on stdout. right: columns (from 0) that are aligned right."""
     grid = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     numbers = set(right)
     for index, name in enumerate(title):
@@ -155,7 +155,7 @@ def print_table(title: Sequence[str], rows: Iterable[Sequence[str]], *, right: I
 
 
 def new_console(**settings: Any) -> Console:
-    """Return a console without markup, whose colors --color decides."""
+    """Return a console without markup; --color decides about colors."""
     if given.color == "always":
         settings["force_terminal"] = True
     elif given.color == "never":

@@ -54,7 +54,7 @@ def pack(
 
 
 def show_withdrawn(count: int, named: Sequence[WithdrawnFile]) -> None:
-    """Print which files are left out because of what they contain."""
+    """Print which files are left out because their content is withdrawn."""
     if count:
         verb = "is" if count == 1 else "are"
         output.print_message(f"{count_of(count, 'file')} {verb} left out: the content is withdrawn")
@@ -65,7 +65,7 @@ def show_withdrawn(count: int, named: Sequence[WithdrawnFile]) -> None:
 
 
 def show_other_content(found: OtherContent | msgspec.UnsetType) -> None:
-    """Print which files are left out because of their ids alone, and how to publish them."""
+    """Print which files are left out only because of their ids, and how to publish them."""
     if not found:
         return
     what = "is left out: its id is" if found.files == 1 else "are left out: their ids are"
@@ -77,11 +77,11 @@ def show_other_content(found: OtherContent | msgspec.UnsetType) -> None:
     if found.files > len(found.named):
         output.print_message(f"  and {count_of(found.files - len(found.named), 'more file')}")
     first = shlex.quote(display_text(found.named[0].record))
-    output.print_message(f"  to publish such a file, give it another id, or run: packager withdraw --undo {first}")
+    output.print_message(f"  to publish such a file, change its id, or run: packager withdraw --undo {first}")
 
 
 def show(report: PackReport) -> None:
-    """Print what was packed; the sum last."""
+    """Print what was packed, and then the sum."""
     if report.dry_run:
         what = f"{count_of(report.packed, 'shard')}, {format_size(report.read_bytes)}"
         output.print_message(f"Dry run: would pack {what}; {report.unchanged:,} complete already.")

@@ -1,4 +1,4 @@
-"""The secret key's password: from the environment, or asked for on the terminal and never shown."""
+"""The password of the secret key, from the environment or typed on the terminal. It is never shown."""
 
 import getpass
 import os
@@ -11,7 +11,7 @@ VARIABLE = "PACKAGER_KEY_PASSWORD"
 
 
 def ask_password() -> str:
-    """Return the password of a key that has one. Raises InputError where there is nobody to ask."""
+    """Return the password of a key. Raises InputError if there is no terminal to ask on."""
     given = os.environ.get(VARIABLE)
     if given is not None:
         return given
@@ -19,7 +19,7 @@ def ask_password() -> str:
 
 
 def new_password() -> str:
-    """Return the password for a new key, asked for twice. Raises InputError."""
+    """Ask twice for the password of a new key and return it. Raises InputError."""
     given = os.environ.get(VARIABLE)
     if given is not None:
         return given

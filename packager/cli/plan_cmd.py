@@ -65,7 +65,7 @@ def show(report: PlanReport) -> None:
 
 
 def _overflow(part: OverBudget) -> str:
-    """Return where files go that exceed a phase's budget."""
+    """Return which phase gets the files over a budget."""
     one = part.files == 1
     files = f"{count_of(part.files, 'file')} ({format_size(part.payload)}) {'exceeds' if one else 'exceed'} its budget"
     if part.phase is None:

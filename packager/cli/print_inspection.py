@@ -1,4 +1,4 @@
-"""An inspection on the screen: its facts as lines and tables, then its faults."""
+"""Print an inspection: facts as lines and tables, then faults."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -21,7 +21,7 @@ from packager.model import Manifest
 from packager.paths import display_text
 from packager.units import count_of, format_size
 
-ROWS = 20  # of a table; --json has more
+ROWS = 20  # rows of a table that are printed; --json has more
 _WIDTH = 300  # characters of a value
 
 
@@ -43,12 +43,12 @@ def print_inspection(report: Inspection) -> None:
 
 
 def _bytes(size: int) -> str:
-    """Return a byte count in full and, from a KiB on, short."""
+    """Return a number of bytes, and from 1 KiB on also with a unit."""
     return count_of(size, "byte") + (f" ({format_size(size)})" if size >= 1024 else "")
 
 
 def _lines(pairs: Iterable[tuple[str, object]]) -> None:
-    """Print "name  value" lines, those without a value left out."""
+    """Print lines of name and value, without those that have no value."""
     for name, value in pairs:
         if value is not None and value != "":
             output.print_message(f"  {name:<14} {display_text(str(value), _WIDTH)}")
@@ -64,13 +64,13 @@ def _table(
 
 
 def _more(count: int, noun: str) -> None:
-    """Say how many things were not printed."""
+    """Print how many items were not printed."""
     if count > ROWS:
         output.print_message(f"  and {count_of(count - ROWS, f'more {noun}')}; --json has up to 1,000")
 
 
 def _clients(clients: tuple[ClientTrouble, ...]) -> None:
-    """Print which clients have trouble, and why."""
+    """Print which clients have problems, and why."""
     for client in clients:
         verb = "refuses it" if client.refuses else "reads it wrong"
         tried = "" if client.tried else " (not tried by us)"
@@ -171,7 +171,7 @@ def _manifest(facts: ManifestFacts) -> None:
 
 
 def _chain(facts: ReleaseFacts) -> str | None:
-    """Return how far back the chain of releases lies there and holds."""
+    """Return how far back the chain of releases was checked."""
     if facts.serial == 1:
         return None
     if not facts.chain:

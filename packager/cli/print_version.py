@@ -9,7 +9,7 @@ from packager.native import hashes
 
 
 def print_version() -> None:
-    """Print the version of packager and of what it depends on most."""
+    """Print the versions of packager, Python, the hashing code and libtorrent."""
     output.print_message(f"archive-packager {__version__}")
     output.print_message(f"Python {platform.python_version()}")
     output.print_message(f"hashes: {hashes.name()}")

@@ -1,4 +1,4 @@
-"""How far a command is: a bar on a terminal, a line a minute elsewhere, nothing with --json or --quiet."""
+"""Progress: a bar on a terminal, otherwise a line per minute; nothing with --json or --quiet."""
 
 import sys
 import time
@@ -19,13 +19,13 @@ from packager.paths import display_text
 from packager.progress import SILENT, Progress
 
 _LINE_SECONDS = 60.0
-_LINE_WIDTH = 69  # columns of a line that is no bar
-_ALWAYS = ("warning:", "error:", "bad:", "refused:")  # lines that --quiet leaves
+_LINE_WIDTH = 69  # columns of a line without a bar
+_ALWAYS = ("warning:", "error:", "bad:", "refused:")  # lines that --quiet prints, too
 
 
 @contextmanager
 def show_progress(*, json: bool) -> Iterator[Progress]:
-    """Yield what a command reports its progress to."""
+    """Yield the object that receives the progress of a command."""
     style = given.progress
     if style == "auto":
         style = "none" if given.quiet else "bar" if sys.stderr.isatty() else "lines"
@@ -43,10 +43,10 @@ def show_progress(*, json: bool) -> Iterator[Progress]:
 
 
 class _Line(ProgressColumn):
-    """The whole line of a task."""
+    """The line of a task."""
 
     def __init__(self, console: Console) -> None:
-        """Fit the width of a console."""
+        """Create a line for the width of a console."""
         super().__init__(table_column=Column(no_wrap=True, overflow="crop"))
         self._console = console
 
@@ -65,7 +65,7 @@ class _Line(ProgressColumn):
 
 
 class _Notes:
-    """Lines beside the progress, each shown if the options say so."""
+    """Notes and details, shown if the options ask for them."""
 
     def note(self, text: str) -> None:
         """Show a line."""
@@ -76,7 +76,7 @@ class _Notes:
         self._print(text, shown=given.verbose > 0)
 
     def _print(self, text: str, *, shown: bool) -> None:
-        """Print a line, and put it into the log file."""
+        """Print a line and write it to the log file."""
         line = display_text(text, 4000)
         if shown:
             self.print_line(line)
@@ -97,7 +97,7 @@ class _Bar(_Notes):
         self._task: TaskID | None = None
 
     def begin(self, what: str, total: int | None, unit: str = "B") -> None:
-        """Open a bar. The terminal is used only from now on, since questions may be asked before."""
+        """Open a bar. Before this the terminal is free for questions."""
         self._bars.start()
         self._task = self._bars.add_task(what, total=total, unit=unit)
 
@@ -120,10 +120,10 @@ class _Bar(_Notes):
 
 
 class _Lines(_Notes):
-    """Progress as lines: notes as they come, and how far the task is once a minute."""
+    """Progress as lines: notes immediately, and progress once a minute."""
 
     def __init__(self, *, silent: bool) -> None:
-        """Begin with nothing open. silent: print only the notes."""
+        """silent: print only the notes."""
         self._what, self._unit = "", "B"
         self._total: int | None = None
         self._done, self._silent = 0, silent

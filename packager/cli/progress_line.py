@@ -1,8 +1,8 @@
-"""The line that shows how far a command is, for a terminal of any width from 60 columns. Pure."""
+"""The progress line, for terminals from 60 columns on. No I/O."""
 
 _LABEL = 10  # columns
 _BAR, _WIDE_BAR = 21, 40  # columns, brackets included
-_WITH_BAR, _WITH_ELAPSED = 70, 100  # columns of a terminal that shows them
+_WITH_BAR, _WITH_ELAPSED = 70, 100  # minimum columns of a terminal for each
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -57,7 +57,7 @@ def _rate(rate: float, unit: str) -> str:
 
 
 def _scale(size: float) -> tuple[str, int]:
-    """Return the unit in which a size has at most four digits, and its bytes."""
+    """Return the unit for a size, so that it has at most four digits, and the bytes of the unit."""
     power = 0
     while power < len(_UNITS) - 1 and size / 1024**power >= 1000:
         power += 1
@@ -65,5 +65,5 @@ def _scale(size: float) -> tuple[str, int]:
 
 
 def _digits(value: float, unit: str) -> str:
-    """Return a number with one decimal, without one from 100 on and for bytes."""
+    """Return a number with one decimal; without it from 100 on and for bytes."""
     return f"{value:.0f}" if unit == "B" or value >= 99.95 else f"{value:.1f}"

@@ -15,8 +15,8 @@ def prune(
 ) -> None:
     """Delete tars that should no longer be shared.
 
-    These are the tars in shards.folder of obsolete shards, and of shards that were packed and that no release and
-    no plan has. Only tars that this project made are deleted.
+    It deletes tars in shards.folder that this project made: those of obsolete shards, and those of shards that are in
+    no release and no plan.
 
     Example: packager prune --dry-run
     """

@@ -38,7 +38,7 @@ def publish(
 
 
 def show(report: PublishReport) -> None:
-    """Print what readers will miss, then what is published."""
+    """Print what readers will miss and what was published."""
     if report.seed_counts is not None:
         _show_scraped(report.seed_counts)
     for phase in report.phases:
@@ -79,23 +79,23 @@ def _show_missing(missing: Sequence[MissingForReaders]) -> None:
 
 
 def _show_upload(sent: UploadReport) -> None:
-    """Print what was brought to a store."""
+    """Print what was uploaded to a store."""
     output.print_message(
         f"{sent.to}: {count_of(sent.uploaded, 'file')} sent ({format_size(sent.uploaded_bytes)}),"
         f" {sent.unchanged:,} there already"
     )
     if sent.removed or sent.pending_removal:
         output.print_message(
-            f"  no more in the release: {sent.removed:,} deleted, {sent.pending_removal:,} stay for the time of grace"
+            f"  no longer in the release: {sent.removed:,} deleted, {sent.pending_removal:,} kept until --delete-after"
         )
     for each in sent.withheld[:_NAMED]:
         output.print_message(f"  not there: {each.name}.tar: {each.reason}")
     if sent.missing_shards:
-        output.print_message(f"  {count_of(sent.missing_shards, 'shard')} whose tar does not lie here")
+        output.print_message(f"  {count_of(sent.missing_shards, 'shard')} without a tar here")
 
 
 def _show_scraped(scraped: ScrapeReport) -> None:
-    """Print what the trackers said."""
+    """Print what the trackers reported."""
     for each in scraped.trackers:
         told = f"told of {each.answered:,} of {count_of(each.asked, 'swarm')}"
         output.print_message(f"  {each.tracker}: {told}" + (f"; {each.error}" if each.error else ""))

@@ -44,18 +44,18 @@ def release(
     if json:
         output.show_json(report)
     elif report.publish is None:
-        pack_cmd.show(report.pack)  # of a dry run
+        pack_cmd.show(report.pack)  # a dry run
     else:
         publish_cmd.show(report.publish)
     output.end_unread(report.scan.unread_count, json=json)
 
 
 def _show_step(report: ScanReport | PlanReport | PackReport) -> None:
-    """Print what a step did, when it ends."""
+    """Print the result of a step when it ends."""
     if isinstance(report, ScanReport):
         scan_cmd.show(report)
     elif isinstance(report, PlanReport):
         plan_cmd.show(report)
     else:
         pack_cmd.show(report)
-    sys.stdout.flush()  # now, in a pipe too
+    sys.stdout.flush()  # shows it immediately, even in a pipe

@@ -18,7 +18,7 @@ from packager.paths import display_text
 from packager.units import count_of, format_seconds, format_size
 
 BAD_LEFT = 1
-_SHOWN = 5  # members named for a range of pieces; --json names all
+_SHOWN = 5  # members that are printed for a range of pieces; --json has all
 
 
 @with_options(options=RepairOptions)
@@ -48,7 +48,7 @@ def repair(
 
 
 def show(report: RepairReport) -> None:
-    """Print what was bad, repaired and left."""
+    """Print what was bad, what was repaired and what is still bad."""
     output.compared_with([report.evidence])
     checked = f"{count_of(report.checked, 'piece')} checked in {format_seconds(report.seconds)}"
     if (
@@ -99,7 +99,7 @@ def _say_names(what: str, names: Sequence[str], count: int) -> None:
 
 
 def _next(report: RepairReport) -> str:
-    """Return the last line where something is left."""
+    """Return the last line if something is still bad."""
     left = count_of(report.unrepaired_pieces, "bad piece")
     if not report.unrepaired_pieces and report.created_files < report.missing_file_count:
         return "repair: something else has the name of a missing file; move it, and run the command again"

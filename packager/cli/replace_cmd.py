@@ -29,7 +29,7 @@ def replace(
 ) -> None:
     """Replace published shards that have wrong content.
 
-    The next release packs their records into new shards, as the catalogue and packager.toml have them then. The old
+    The next release packs their records into new shards, with the catalogue and packager.toml of that time. The old
     shards stay listed, as obsolete.
 
     Example: packager replace tour-audio-00002 --reason "the licence was wrong"
@@ -51,5 +51,5 @@ def replace(
 
 
 def _what(report: ReplaceReport) -> str:
-    """Return which shards are meant, in numbers."""
+    """Return how many shards are replaced, as text."""
     return f"{count_of(len(report.shards), 'shard')}, {count_of(report.members, 'member')}, {format_size(report.size)}"

@@ -1,4 +1,4 @@
-"""The HTTP requests of a command, with times: shown with -vv, and always in the log file."""
+"""Print the HTTP requests of a command with times: with -vv, and always to the log file."""
 
 import logging
 import time
@@ -11,15 +11,15 @@ from packager.paths import display_text
 
 
 class _Requests(logging.Handler):
-    """Prints each answer that httpx logs: seconds since the command began, method, address, status."""
+    """Prints each answer that httpx logs: seconds since the start, method, address and status."""
 
     def __init__(self) -> None:
-        """Begin to count the time."""
+        """Start the clock."""
         super().__init__(logging.INFO)
         self._began = time.monotonic()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print one answer. The address is without user, password and query, which may be secrets."""
+        """Print one answer. User, password and query of the address may be secret, so they are not printed."""
         if not isinstance(record.args, tuple) or len(record.args) < 4:
             return
         method, url, _, status = record.args[:4]

@@ -22,7 +22,7 @@ def scan(config: Config = DEFAULT_CONFIG, workers: Workers = "auto", json: Json 
 
 
 def show(report: ScanReport) -> None:
-    """Print what a scan found, and its warnings by kind."""
+    """Print the result of a scan and its warnings by kind."""
     without = f", {report.without_file_count:,} of them without a file" if report.without_file_count else ""
     unchanged = "" if report.changed else "; nothing changed since the last scan"
     output.print_message(

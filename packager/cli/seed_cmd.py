@@ -33,9 +33,9 @@ def seed(
 ) -> None:
     """Share shards with the swarm until you stop it.
 
-    Files are read and never changed. With --client another program shares them: each tar that it does not have is read
-    in full, and then added to it in its place. Not shared are shards with withdrawn records, shards that no release
-    lists, and shards of a phase under embargo.
+    Files are never changed. With --client another program shares them: each tar that it does not have is checked, and
+    then added to it without a copy. Shards with withdrawn records, shards that no release lists, and shards of a phase
+    under embargo are not shared.
 
     Example: packager seed shards --listen :6881 --upload-limit "5 MiB/s"
     """
@@ -74,7 +74,7 @@ def _show_withheld(report: SeedReport, what: str) -> None:
     for each in report.withheld:
         output.print_message(f"{what}: {each.sentence}")
     if any(each.cause == "withdrawn" for each in report.withheld):
-        output.print_message("To share withdrawn shards all the same: --allow-withdrawn")
+        output.print_message("To share withdrawn shards anyway: --allow-withdrawn")
 
 
 def show(report: SeedReport) -> None:

@@ -53,7 +53,7 @@ def serve(
 
 
 def show(report: ServeReport) -> None:
-    """Print what was sent."""
+    """Print how much was sent."""
     errors = f", {count_of(report.errors, 'answer')} refused or cut" if report.errors else ""
     output.print_message(
         f"serve: {format_size(report.sent_bytes)} sent in {format_seconds(report.seconds)}, "

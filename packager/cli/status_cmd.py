@@ -6,8 +6,8 @@ from packager.cli.common_options import DEFAULT_CONFIG, Config, Json
 from packager.core.reports.reports import StatusReport
 from packager.units import count_of, format_seconds, format_size
 
-_NAMED = 5  # tars that are named
-_UNREAD = 20  # files and folders that are named
+_NAMED = 5  # tars that are printed
+_UNREAD = 20  # files and folders that are printed
 
 
 def status(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
@@ -20,7 +20,7 @@ def status(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
 
 
 def show(report: StatusReport) -> None:
-    """Print the state of a project, the next command last."""
+    """Print the state of a project, and then the next command."""
     if not report.planned:
         output.print_message(f"scanned: {count_of(report.records, 'record')}" if report.scanned else "not scanned yet")
     else:
@@ -49,7 +49,7 @@ def show(report: StatusReport) -> None:
     if report.to_delete:
         confirm_pruning.print_advice(report.to_delete, "should be deleted")
     if report.unknown_tars:
-        output.print_message(f"not of this plan, in the shards' folder: {', '.join(report.unknown_tars[:_NAMED])}")
+        output.print_message(f"in the shards' folder, but not in the plan: {', '.join(report.unknown_tars[:_NAMED])}")
     if report.unread_count:
         output.print_message(f"{output.unread(report.unread_count)} by the last scan:")
         for each in report.unread[:_UNREAD]:

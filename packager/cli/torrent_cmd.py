@@ -53,12 +53,12 @@ def _source_date() -> str | None:
     if not epoch:
         return None
     if not epoch.isascii() or not epoch.isdigit() or len(epoch) > 11:
-        raise InputError("SOURCE_DATE_EPOCH", f'"{epoch}" is no number of seconds')
+        raise InputError("SOURCE_DATE_EPOCH", f'"{epoch}" is not a number of seconds')
     return units.date_of(int(epoch))
 
 
 def show(report: TorrentReport) -> None:
-    """Print what was made; the magnet link is the last line, alone."""
+    """Print the result; the last line is only the magnet link."""
     for issue in report.skipped:
         output.stderr_console(f"warning: {issue.where}: left out: {issue.what}")
     files = count_of(report.files, "file")

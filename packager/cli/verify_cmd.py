@@ -57,7 +57,7 @@ def verify(
 
 
 def show(report: VerifyReport) -> None:
-    """Print what data was compared with, every fault, then what was proved."""
+    """Print what data was compared with, every fault and the result."""
     output.compared_with([target.evidence for target in report.targets])
     for fault in report.faults:
         _show_fault(fault)
@@ -76,7 +76,7 @@ def show(report: VerifyReport) -> None:
 
 
 def _show_fault(fault: Fault) -> None:
-    """Print a fault and the first members that it touches."""
+    """Print a fault and the first members that it affects."""
     output.print_message(display_text(f"{fault.path}: {fault.sentence()}", 2000))
     for name in fault.members[:_NAMES]:
         output.print_message(f"    {display_text(name)}")
@@ -92,7 +92,7 @@ def _checked(report: VerifyReport) -> str:
 
 
 def _verdict(report: VerifyReport) -> str:
-    """Return how many targets are good, in the words of what was done to find out."""
+    """Return how many targets are good, and what "good" means for this kind of check."""
     word = {"full": "good", "quick": "there, of the right size", "sample": "good as far as the sample reads"}
     shares = [
         (sum(_is_good(target) for target in report.targets), word[report.mode]),
@@ -106,12 +106,12 @@ def _verdict(report: VerifyReport) -> str:
 
 
 def _is_good(target: VerifiedTarget) -> bool:
-    """Say whether a target was checked to its end and nothing is wrong with it."""
+    """Return whether a target was checked completely and has no fault."""
     return target.complete and not target.faults and not target.error
 
 
 def _work(report: VerifyReport) -> str:
-    """Return what was read, and how fast."""
+    """Return how much was read, and how fast."""
     pieces, files = (sum(getattr(target, name) for target in report.targets) for name in ("pieces", "files"))
     counts = "".join(f"{count_of(number, noun)}, " for number, noun in ((pieces, "piece"), (files, "file")) if number)
     if report.mode == "quick":

@@ -26,7 +26,7 @@ def warnings(
 
 
 def show(report: WarningsReport) -> None:
-    """Print the warnings by kind, with their number and advice; the sum last."""
+    """Print the warnings by kind, with their number and fix, and then the sum."""
     for group in report.kinds:
         output.print_message(f"{group.kind}: {group.title}. {group.advice}")
         listed = [each for each in report.warnings if each.kind == group.kind]

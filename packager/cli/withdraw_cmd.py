@@ -48,7 +48,7 @@ def withdraw(
 
 
 def _record_lines(report: WithdrawReport) -> Iterator[str]:
-    """Yield the records and the shards that contain them, a line each."""
+    """Yield a line for each record, with the shards that contain it."""
     same = set(report.same_content)
     for record in report.records[:_SHOWN]:
         shards = ", ".join(record.shards) or "in no published shard"
@@ -58,7 +58,7 @@ def _record_lines(report: WithdrawReport) -> Iterator[str]:
 
 
 def _show(report: WithdrawReport, *, undo: bool) -> None:
-    """Print what follows."""
+    """Print the result of a withdrawal."""
     for file in report.unread:
         advice = "its content now is not withdrawn: run packager scan, then withdraw it again"
         output.print_message(f"warning: {file.where}: {file.what}; {advice}")
