@@ -61,7 +61,7 @@ def show(report: ExportReport) -> None:
         output.print_message(f"Dry run: would write {what}.")
         return
     if report.retried_tasks:
-        output.print_message(f"Another worker did {count_of(report.retried_tasks, 'task')} again.")
+        output.print_message(f"Another worker repeated {count_of(report.retried_tasks, 'task')}.")
     if not report.written and not report.failed:
         output.print_message(f"Nothing to do: {count_of(report.unchanged, 'tar')} complete already.")
         return

@@ -56,7 +56,7 @@ def get(
 
 def show(report: GetReport) -> None:
     """Print what was fetched, how many bytes that took, and what it was compared with."""
-    show_members(report, "not had")
+    show_members(report, "not fetched")
     chosen = f"{count_of(report.selected, 'member')}, {format_size(report.bytes)}"
     looked_up = f"{format_size(report.lookup_bytes)} in {count_of(report.lookup_requests, 'request')} to find"
     if report.dry_run:

@@ -87,11 +87,11 @@ def show(report: PackReport) -> None:
         output.print_message(f"Dry run: would pack {what}; {report.unchanged:,} complete already.")
         return
     if report.not_local:
-        output.print_message(f"{count_of(report.not_local, 'published tar')} not in the shards' folder, and left so")
+        output.print_message(f"{count_of(report.not_local, 'published tar')} not in the shards' folder; not packed")
     if report.without_tars:
         output.print_message(f"{count_of(report.without_tars, 'shard')} without a tar")
     if report.retried_tasks:
-        output.print_message(f"{count_of(report.retried_tasks, 'task')} done again by another worker")
+        output.print_message(f"{count_of(report.retried_tasks, 'task')} repeated by another worker")
     if not report.packed and not report.failed:
         what = "shard is" if report.unchanged == 1 else "shards are"
         output.print_message(f"Nothing to pack: {report.unchanged:,} {what} complete already.")

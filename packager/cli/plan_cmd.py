@@ -42,7 +42,7 @@ def show(report: PlanReport) -> None:
     for warning in report.warnings:
         output.print_message(f"warning: {warning.where}: {warning.what}")
     if report.plan.without_phase:
-        output.print_message(f"{count_of(report.plan.without_phase, 'file')} in no phase: no phase's where takes them")
+        output.print_message(f"{count_of(report.plan.without_phase, 'file')} in no phase: no phase selects them")
     if report.plan.kept:
         changed = f", {count_of(report.plan.changed, 'other')} changed" if report.plan.changed else ""
         gone = f", {report.plan.removed:,} of them gone from the collection" if report.plan.removed else ""
@@ -50,14 +50,14 @@ def show(report: PlanReport) -> None:
     if report.plan.sources_gone:
         lost = report.plan.sources_gone
         names = ", ".join(lost[:_SUPERSEDED]) + (", ..." if len(lost) > _SUPERSEDED else "")
-        output.print_message(f"not here any more, as they have no tar and their files changed: {names}")
-        output.print_message("  bring the old files back, or fetch the shards from who seeds them")
+        output.print_message(f"not available here: no tar, and their source files changed: {names}")
+        output.print_message("  to get them back, restore the old files or download the shards")
     for old in report.plan.superseded[:_SUPERSEDED]:
         output.print_message(f"obsolete: {old.name} ({old.reason})")
     if len(report.plan.superseded) > _SUPERSEDED:
         output.print_message(f"and {count_of(len(report.plan.superseded) - _SUPERSEDED, 'more shard')} obsolete")
     if report.plan.moved:
-        output.print_message(f"moved: {count_of(report.plan.moved, 'published file')}; no shard changes for that")
+        output.print_message(f"moved: {count_of(report.plan.moved, 'published file')}; no shard changes")
     pack_cmd.show_withdrawn(report.plan.withdrawn_files, report.plan.withdrawn_named)
     pack_cmd.show_other_content(report.plan.other_content)
     if not report.changed:

@@ -178,7 +178,7 @@ def _chain(facts: ReleaseFacts) -> str | None:
         return "not checked: releases/ is not beside it"
     first = facts.serial - facts.chain
     return f"serials {first} to {facts.serial} follow from one another" + (
-        "" if first == 1 else f"; {first - 1} is not there, or is another"
+        "" if first == 1 else f"; {first - 1} is missing, or is another release"
     )
 
 

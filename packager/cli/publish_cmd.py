@@ -97,9 +97,9 @@ def _show_upload(sent: UploadReport) -> None:
 def _show_scraped(scraped: ScrapeReport) -> None:
     """Print what the trackers reported."""
     for each in scraped.trackers:
-        told = f"told of {each.answered:,} of {count_of(each.asked, 'swarm')}"
-        output.print_message(f"  {each.tracker}: {told}" + (f"; {each.error}" if each.error else ""))
+        counted = f"counts of {each.answered:,} of {count_of(each.asked, 'swarm')}"
+        output.print_message(f"  {each.tracker}: {counted}" + (f"; {each.error}" if each.error else ""))
     output.print_message(
         f"seed counts: {scraped.counted:,} of {count_of(scraped.shards, 'shard')} "
-        f"in {format_seconds(scraped.seconds)}; the others keep what was counted last"
+        f"in {format_seconds(scraped.seconds)}; the others keep their last counts"
     )

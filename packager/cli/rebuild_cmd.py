@@ -56,7 +56,7 @@ def show(report: RebuildReport) -> None:
     """Print what was written, or what is missing."""
     output.compared_with([report.evidence])
     if report.unchanged:
-        output.print_message(f"rebuild: nothing to do, {report.to} is whole")
+        output.print_message(f"rebuild: nothing to do, {report.to} is complete")
     elif report.complete and report.dry_run:
         output.print_message(f"Dry run: every member is found; would write {report.to}, {format_size(report.size)}.")
     elif report.complete:

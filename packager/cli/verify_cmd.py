@@ -70,7 +70,7 @@ def show(report: VerifyReport) -> None:
     if report.verified_earlier_bytes:
         output.print_message(f"proved before and not read again: {format_size(report.verified_earlier_bytes)}")
     if report.retried_tasks:
-        output.print_message(f"{count_of(report.retried_tasks, 'task')} done again by another worker")
+        output.print_message(f"{count_of(report.retried_tasks, 'task')} repeated by another worker")
     output.print_message(f"{_checked(report)}: {_verdict(report)}. {_work(report)}")
     _show_next(report)
 

@@ -40,5 +40,5 @@ def test_a_release_goes_on(tmp_path: Path, capsys: Capture, change: str, *, is_o
     for _ in range(2):
         ran = project.run(capsys, *command)
         assert ran.code == 0, ran.err
-        assert "not here any more, as they have no tar and their files changed: tones-all-00001" in ran.out
+        assert "not available here: no tar, and their source files changed: tones-all-00001" in ran.out
     assert_frozen(first, read_release(project))

@@ -78,7 +78,7 @@ def test_counts_go_into_the_list_and_pages_and_the_release_stays(tmp_path: Path,
             counts |= {v1: (12345, 7, 1), v2: (12000, 0, 3)}
         ran = project.run(capsys, "publish", "--count-seeds")
         assert ran.code == 0
-        assert f"{tracker}: told of 6 of 6 swarms" in ran.out
+        assert f"{tracker}: counts of 6 of 6 swarms" in ran.out
         assert "seed counts: 3 of 3 shards" in ran.out
         assert (tmp_path / "site" / "release.json").read_bytes() == before
         assert {path.name for path in (tmp_path / "site" / "releases").iterdir()} == {"1.json", "1.html"}
@@ -132,7 +132,8 @@ def test_a_tracker_that_fails_is_named_and_nothing_is_lost(tmp_path: Path, capsy
     assert report["changed"] is False
     assert report["seed_counts"]["counted"] == 0
     assert all(each["error"] for each in report["seed_counts"]["trackers"])
-    assert f"{refused}: told of 0 of 6 swarms; could not be read" in project.run(capsys, "publish", "--count-seeds").out
+    ran = project.run(capsys, "publish", "--count-seeds")
+    assert f"{refused}: counts of 0 of 6 swarms; could not be read" in ran.out
     assert listed(project) == kept
 
 
