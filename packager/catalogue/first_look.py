@@ -1,4 +1,4 @@
-"""A folder before there is a project: its files by kind, and whether a records file describes them."""
+"""Looks at a folder before there is a project: its files by kind, and its records file."""
 
 import os
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ from packager.paths import display_text
 from packager.units import count_of
 
 RECORDS = ("records.csv", "records.jsonl", "records.parquet", "records.sqlite")
-_COMPARED = 1_000_000  # files that records are compared with, to bound the memory
+_COMPARED = 1_000_000  # maximum files to compare with records, to limit memory
 
 
 @dataclass(frozen=True)
 class FoundRecords:
-    """A records file and what is in it. matched: records that describe a file; None: too many files to compare."""
+    """A records file. matched: how many records describe a file; None: too many files to compare."""
 
     path: Path
     records: int
@@ -27,9 +27,9 @@ class FoundRecords:
 
 @dataclass
 class FoundFiles:
-    """What is in a folder. source: the folder of the files, of an unpacked bag its data folder. size: bytes.
+    """The files of a folder. source: that folder, or the data folder of an unpacked bag. size: in bytes.
 
-    records: the records file beside the folder or in it. warnings: what the user should know.
+    records: the records file beside or in the folder. warnings: for the user.
     """
 
     source: Path
@@ -52,7 +52,7 @@ class FoundFiles:
             self._names |= {path, field_rules.stem_of(path)}
 
     def look_at_records(self, path: Path) -> FoundRecords:
-        """Return what is in a records file. Raises InputError if it cannot be read."""
+        """Read a records file, and count the records that match. Raises InputError if it cannot be read."""
         count, matched, popularity = 0, 0, False
         for _, columns, values in record_formats.read_rows(path):
             count += 1
@@ -63,7 +63,7 @@ class FoundFiles:
 
 
 def look_at_folder(folder: Path) -> FoundFiles:
-    """Return what is in a folder. Raises InputError if it is no folder, or has several records files."""
+    """Return the files of a folder. Raises InputError if it is not a folder, or has several records files."""
     if not os.path.isdir(folder):
         raise InputError(display_text(str(folder)), "not a folder", "name the folder with the files to release")
     is_bag = (folder / "bagit.txt").is_file() and (folder / "data").is_dir()
@@ -83,7 +83,7 @@ def look_at_folder(folder: Path) -> FoundFiles:
 
 
 def _records_file(source: Path) -> Path | None:
-    """Return the records file beside a folder, else the one in it. Raises InputError if there are several."""
+    """Return the records file beside a folder, or else in it. Raises InputError if there are several."""
     for place in (source.parent, source):
         paths = [place / name for name in RECORDS if (place / name).is_file()]
         if len(paths) > 1:
@@ -95,7 +95,7 @@ def _records_file(source: Path) -> Path | None:
 
 
 def _try_records(found: FoundFiles, path: Path) -> None:
-    """Add the records file that was found, if it describes the files; else a warning."""
+    """Add a records file if it describes the files; otherwise add a warning."""
     try:
         records = found.look_at_records(path)
     except PackagerError as error:
@@ -108,5 +108,5 @@ def _try_records(found: FoundFiles, path: Path) -> None:
 
 
 def no_match(records: FoundRecords) -> str:
-    """Return that a records file describes no file of the folder."""
+    """Return the message for a records file that does not match any file."""
     return f"none of its {count_of(records.records, 'record')} matches a file"

@@ -124,7 +124,7 @@ def _results(
     largest_first = sorted(missing, key=lambda task: -task.shard.size)
     here, there = pack_on_cluster.split_tasks(largest_first, cluster)
     if cluster and there:
-        yield from pack_on_cluster.run(cluster, writing, there, progress.advance)
+        yield from pack_on_cluster.run(cluster, export_job, there, progress.advance)
     processes, tasks = plan_workers(here, cores)
     yield from run_tasks(write_tar, tasks, workers=processes, advance=progress.advance)
 
@@ -156,7 +156,7 @@ def _write(task: ShardTask, advance: Advance, compare: Callable[[bytes, Digests]
                 layout, files, task.source, hashes=hashes, sink=sink, advance=advance, threads=task.threads
             )
             compare(found, digests)
-            own_tars.claim(task)
+            own_tars.record_own(task)
     except IncompleteError as error:
         raise all_changed(error, task.source, files) from error
     write_tar_stamp(task.project, shard.name)
@@ -186,17 +186,17 @@ class _OtherBytes(Exception):  # noqa: N818 (users never see it)
     """The source files have changed since packing, so the tar must not be finished."""
 
 
-def writing(folder: Path | None) -> Job[ShardTask, SentTarTask, WrittenTar, int]:
+def export_job(folder: Path | None) -> Job[ShardTask, SentTarTask, WrittenTar, int]:
     """Return the job for writing tars on a cluster. folder: workers write there; None: they write to a store."""
     return Job(
         prepare=lambda task: SentTarTask(pack_on_cluster.load(task, folder), _digest(_packed(task))),
-        run=write_there,
-        finish=take_written,
+        run=write_on_worker,
+        finish=receive_written_tar,
         name=lambda task: task.shard.name,
     )
 
 
-def write_there(given: SentTarTask, advance: Advance) -> WrittenTar:
+def write_on_worker(given: SentTarTask, advance: Advance) -> WrittenTar:
     """Write a tar on a worker, if it is as packed. Raises IncompleteError if a file cannot be read or written."""
     read: list[tuple[bytes, Digests]] = []
 
@@ -205,17 +205,17 @@ def write_there(given: SentTarTask, advance: Advance) -> WrittenTar:
         if _digest(digests) != given.expected:
             raise _OtherBytes
 
-    with pack_on_cluster.at_worker(given.load) as task, contextlib.suppress(_OtherBytes):
+    with pack_on_cluster.worker_task(given.load) as task, contextlib.suppress(_OtherBytes):
         _write(task, advance, compare)
-    return WrittenTar(*read[0], pack_on_cluster.where_written(task))
+    return WrittenTar(*read[0], pack_on_cluster.worker_folder(task))
 
 
-def take_written(task: ShardTask, written: WrittenTar) -> int:
+def receive_written_tar(task: ShardTask, written: WrittenTar) -> int:
     """Move a worker's tar to its final name. Raises IncompleteError if its digests are wrong."""
     if written.digests != _packed(task):
         raise _other_bytes(task, written.found)
     if written.folder:
-        pack_on_cluster.take_tar(task, written.folder)
+        pack_on_cluster.receive_tar(task, written.folder)
     return task.shard.size
 
 

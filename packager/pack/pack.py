@@ -180,7 +180,7 @@ def _results(
     """Pack shards, and yield each with its marker or error. read: how many, from the first, must read source files."""
     here, there = pack_on_cluster.split_tasks(tasks[:read], cluster)
     if cluster and there:
-        yield from pack_on_cluster.run(cluster, pack_on_cluster.packing, there, progress.advance)
+        yield from pack_on_cluster.run(cluster, pack_on_cluster.pack_job, there, progress.advance)
     processes, shared_out = plan_workers(here, cores, more=len(tasks) - read)
     shared_out += tasks[read:]  # these only need torrents
     yield from run_tasks(pack_shard, shared_out, workers=processes, advance=progress.advance)

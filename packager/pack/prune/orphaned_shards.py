@@ -9,7 +9,7 @@ from packager.engine.project.project import Project
 from packager.engine.project.state_files import read_plan
 from packager.engine.tables import sql
 from packager.model import Container, Manifest, Release, ShardName
-from packager.pack.shard.own_tars import wrote_shard
+from packager.pack.shard.own_tars import is_own_shard
 from packager.pack.shard.pack_shard import read_packed
 
 
@@ -58,7 +58,7 @@ def emptied(project: Project, withdrawn: Collection[str]) -> dict[ShardName, Con
 def _is_ours(project: Project, name: ShardName) -> bool:
     """Return whether this project packed the shard with a tar. A virtual shard has a tar only if its stamp exists."""
     made = read_packed(project, name)
-    return made is not None and (not made.virtual or wrote_shard(project, name))
+    return made is not None and (not made.virtual or is_own_shard(project, name))
 
 
 def _container(project: Project, name: ShardName) -> Container:

@@ -56,9 +56,9 @@ class CheckpointLog:
     begun: Checkpoint | None = None
     _started: float = field(default_factory=time.monotonic)
     _last: float = field(default_factory=time.monotonic)
-    _noted: int = 0
+    _saved_start: int = 0
 
-    def take(self, members: int, digests: bytearray, hashes: StreamHasher, sink: Sink) -> None:
+    def save(self, members: int, digests: bytearray, hashes: StreamHasher, sink: Sink) -> None:
         """Save a checkpoint after the first `members`, if one is due. Raises IncompleteError for a failing disk."""
         now = time.monotonic()
         if now - self._last < SECONDS:
@@ -68,12 +68,12 @@ class CheckpointLog:
         piece_length = hashes.piece_length
         stop = int(self.layout.starts[max(0, complete)])
         start = stop // max(piece_length, BUFFER) * max(piece_length, BUFFER)
-        if complete < 1 or start <= self._noted:
+        if complete < 1 or start <= self._saved_start:
             return
         if isinstance(sink, DirectWriter):
             sink.keep()
         pieces, layer = hashes.completed(start // piece_length)
-        note = Checkpoint(
+        checkpoint = Checkpoint(
             format=_FORMAT,
             content=self.content,
             members=complete,
@@ -86,11 +86,11 @@ class CheckpointLog:
             seconds=now - self._started + (self.begun.seconds if self.begun else 0),
         )
         with suppress(IncompleteError):  # a checkpoint is optional
-            atomic_files.write_bytes(self.path, msgspec.msgpack.encode(note))
-        self._last, self._noted = time.monotonic(), start
+            atomic_files.write_bytes(self.path, msgspec.msgpack.encode(checkpoint))
+        self._last, self._saved_start = time.monotonic(), start
 
 
-def notes(folder: Path, content: str, layout: Layout, piece_length: int, tar: Path | None) -> CheckpointLog | None:
+def open_log(folder: Path, content: str, layout: Layout, piece_length: int, tar: Path | None) -> CheckpointLog | None:
     """Return the checkpoint log of a shard's pass; None for a shard that cannot resume.
 
     folder: of its documents. tar: the partial file; None: no tar is written. Another command may have written to the
@@ -101,13 +101,13 @@ def notes(folder: Path, content: str, layout: Layout, piece_length: int, tar: Pa
     path = folder / FILE
     begun = _read(path)
     same = begun is not None and (begun.format, begun.content) == (_FORMAT, content)
-    if begun and same and (tar is None or _holds(tar, begun, layout.size, piece_length)):
-        return CheckpointLog(path, content, layout, begun, _noted=begun.start)
-    forget(folder)
+    if begun and same and (tar is None or _fits(tar, begun, layout.size, piece_length)):
+        return CheckpointLog(path, content, layout, begun, _saved_start=begun.start)
+    remove(folder)
     return CheckpointLog(path, content, layout)
 
 
-def forget(folder: Path) -> None:
+def remove(folder: Path) -> None:
     """Remove a shard's checkpoint durably, before its tar is started again and when it is complete."""
     try:
         (folder / FILE).unlink()
@@ -124,12 +124,12 @@ def _read(path: Path) -> Checkpoint | None:
         return None
 
 
-def _holds(path: Path, note: Checkpoint, size: int, piece_length: int) -> bool:
+def _fits(path: Path, checkpoint: Checkpoint, size: int, piece_length: int) -> bool:
     """Return whether a file fits a checkpoint: it has the tar's size, and the piece before `start` is right."""
-    if not note.tar:
+    if not checkpoint.tar:
         return False
-    hashes = PieceHashes(size, piece_length, b"" if note.layer else None, note.layer, note.pieces)
-    last = note.start // piece_length - 1
+    hashes = PieceHashes(size, piece_length, b"" if checkpoint.layer else None, checkpoint.layer, checkpoint.pieces)
+    last = checkpoint.start // piece_length - 1
     start, stop = hashes.span(last)
     try:
         with open(path, "rb") as file:

@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from packager.pack.shard.pack_shard import ShardTask
 
 
-def wrote(task: "ShardTask") -> bool:
+def is_own(task: "ShardTask") -> bool:
     """Return whether this project wrote the shard in the present place of its tar."""
-    return wrote_shard(task.project, task.shard.name)
+    return is_own_shard(task.project, task.shard.name)
 
 
-def wrote_shard(project: Project, name: ShardName) -> bool:
+def is_own_shard(project: Project, name: ShardName) -> bool:
     """Return whether this project wrote the named shard in the present place for tars."""
     return project.shards_key in _places(project, name)
 
 
 def is_unstamped(task: "ShardTask") -> bool:
     """Return whether this project wrote the tar and was killed before it wrote the stamp."""
-    return wrote(task) and read_tar_stamp(task.project, task.shard.name) is None
+    return is_own(task) and read_tar_stamp(task.project, task.shard.name) is None
 
 
 def check_name(task: "ShardTask") -> None:
@@ -42,7 +42,7 @@ def check_name(task: "ShardTask") -> None:
     if not task.owner or task.is_without_tar:
         return
     advice = "set another shards.folder, or another collection.name"
-    if task.size_there is not None and not wrote(task):
+    if task.size_there is not None and not is_own(task):
         what = "already exists, but this project did not write it"
         raise InputError(_shown(task), what, f"move it away, or {advice}")
     if isinstance(task.project.shards_location, StoreUrl):
@@ -56,7 +56,7 @@ def check_name(task: "ShardTask") -> None:
         raise InputError(_shown(task), what, f"remove that file if its project is gone, or {advice}")
 
 
-def claim(task: "ShardTask") -> None:
+def record_own(task: "ShardTask") -> None:
     """Record durably that this project writes the shard in its place. Raises the InputError of `check_name`."""
     if not task.owner or task.is_without_tar:
         return

@@ -110,12 +110,12 @@ def run(
             shutil.rmtree(over, ignore_errors=True)
 
 
-def packing(folder: Path | None) -> Job[ShardTask, SentTask, ReceivedShard, PackedMarker]:
+def pack_job(folder: Path | None) -> Job[ShardTask, SentTask, ReceivedShard, PackedMarker]:
     """Return the job for packing on a cluster. folder: of this run, for workers; None: tars go to a store."""
     return Job(
         prepare=lambda task: load(task, folder),
-        run=pack_there,
-        finish=take_packed,
+        run=pack_on_worker,
+        finish=receive_shard,
         name=lambda task: task.shard.name,
     )
 
@@ -146,24 +146,24 @@ def load(task: ShardTask, folder: Path | None) -> SentTask:
     return SentTask(going, file, folder)
 
 
-def pack_there(given: SentTask, advance: Advance) -> ReceivedShard:
+def pack_on_worker(given: SentTask, advance: Advance) -> ReceivedShard:
     """Pack a shard on a worker. Raises the errors of `pack_shard.pack_shard`, and removes the partial files then."""
     started = time.monotonic()
-    with at_worker(given) as task:
+    with worker_task(given) as task:
         build_shard(task, task.links, advance)
         seconds = round(time.monotonic() - started, 3)
         done = write_marker(task, task.links, seconds=seconds, virtual=task.virtual and task.is_without_tar)
         found = {path.name: path.read_bytes() for path in sorted(task.folder.iterdir())}
-        return ReceivedShard(done, found, where_written(task))
+        return ReceivedShard(done, found, worker_folder(task))
 
 
-def where_written(task: ShardTask) -> Path | None:
+def worker_folder(task: ShardTask) -> Path | None:
     """Return the folder of a worker's tar; None if the tar is in a store."""
     return None if isinstance(task.project.shards_location, StoreUrl) else task.project.shards_location
 
 
 @contextlib.contextmanager
-def at_worker(given: SentTask) -> Iterator[ShardTask]:
+def worker_task(given: SentTask) -> Iterator[ShardTask]:
     """Yield the task for this worker, with a temporary state folder and a separate folder for the tar."""
     source, arriving = given.task.source, given.arriving
     if isinstance(source, Path) and not source.is_dir():
@@ -201,31 +201,31 @@ def _not_there(folder: Path) -> IncompleteError:
     return error
 
 
-def take_packed(task: ShardTask, arrived: ReceivedShard) -> PackedMarker:
+def receive_shard(task: ShardTask, arrived: ReceivedShard) -> PackedMarker:
     """Put a shard from a worker in its place, durably, its marker last. Raises IncompleteError."""
     if arrived.packed.content != task.content_digest:
         raise InputError(task.shard.name, "a worker packed a shard that is not in the plan")
     bare = task.is_without_tar
     clear_documents(task)
     if not bare and arrived.folder:
-        take_tar(task, arrived.folder)
+        receive_tar(task, arrived.folder)
     elif not bare and task.shard.container == "tar":
         write_tar_stamp(task.project, task.shard.name)
     for name, data in arrived.documents.items():
         if name != MARKER:
             atomic_files.write_bytes(task.folder / name, data)
     atomic_files.write_bytes(task.folder / MARKER, arrived.documents[MARKER])
-    checkpoint.forget(task.folder)  # from a killed pass on this machine
+    checkpoint.remove(task.folder)  # from a killed pass on this machine
     if arrived.folder:
         shutil.rmtree(arrived.folder, ignore_errors=True)
         atomic_files.discard(task.tar, task.owner)
     return arrived.packed
 
 
-def take_tar(task: ShardTask, folder: Path) -> None:
+def receive_tar(task: ShardTask, folder: Path) -> None:
     """Move a worker's file to its final name. Raises IncompleteError if this machine cannot see the file."""
     shard = task.shard
-    own_tars.claim(task)
+    own_tars.record_own(task)
     try:
         if shard.container == "folder":
             atomic_files.make_folder(task.tar)

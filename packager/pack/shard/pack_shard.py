@@ -251,20 +251,20 @@ def build_shard(task: ShardTask, links: OuterFields, advance: Advance) -> float:
     layout, files = planned_layout(task)
     withdrawn = withdrawn_of(task, [file.size for file in files])
     hashes = hashes_of(shard, content, layout, task.threads)
-    notes = _notes(task, layout)
-    begun = notes.begun if notes else None
+    log = _open_log(task, layout)
+    begun = log.begun if log else None
     try:
         with _sink(task, begun.start if begun else 0) as sink:
             member_digests, digests = read_shard(
-                layout, files, task.source, hashes=hashes, sink=sink, advance=advance, threads=task.threads, notes=notes
+                layout, files, task.source, hashes=hashes, sink=sink, advance=advance, threads=task.threads, log=log
             )
             check_withdrawn(shard.name, [file.path for file in files], member_digests, withdrawn)
             file = _contents(shard, layout, digests)
             made = write_documents.torrents(file, content)
             if task.published and made[0].infohashes != task.published:
-                checkpoint.forget(task.folder)  # the source files may be repaired
+                checkpoint.remove(task.folder)  # the source files may be repaired
                 raise published_shard_error(shard.name)
-            own_tars.claim(task)
+            own_tars.record_own(task)
             clear_documents(task)
     except IncompleteError as error:
         raise all_changed(error, task.source, files) from error
@@ -277,7 +277,7 @@ def build_shard(task: ShardTask, links: OuterFields, advance: Advance) -> float:
     write_documents.write_mtimes(task.mtimes, task.source, files)
     if shard.container == "folder" and not task.is_without_tar:
         write_documents.write_tag_files(task.tar, layout, member_digests)
-    checkpoint.forget(task.folder)
+    checkpoint.remove(task.folder)
     return begun.seconds if begun else 0
 
 
@@ -290,12 +290,12 @@ def clear_documents(task: ShardTask) -> None:
     write_documents.twin_path(task.folder, task.shard.name).unlink(missing_ok=True)
 
 
-def _notes(task: ShardTask, layout: Layout) -> CheckpointLog | None:
+def _open_log(task: ShardTask, layout: Layout) -> CheckpointLog | None:
     """Return the checkpoint log of a pass; None if the tar's SHA-256 is needed, which cannot resume, or for a store."""
     if task.content.sha256 or isinstance(task.source, StoreUrl) or not isinstance(task.project.shards_location, Path):
         return None
     begun = None if task.is_without_tar else task.partial
-    return checkpoint.notes(task.folder, task.content_digest, layout, task.shard.piece_length, begun)
+    return checkpoint.open_log(task.folder, task.content_digest, layout, task.shard.piece_length, begun)
 
 
 def _contents(shard: PlannedShard, layout: Layout, digests: Digests) -> Contents:

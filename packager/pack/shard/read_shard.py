@@ -24,17 +24,17 @@ def read_shard(
     sink: Sink,
     advance: Advance,
     threads: int = 1,
-    notes: CheckpointLog | None = None,
+    log: CheckpointLog | None = None,
 ) -> tuple[bytes, Digests]:
     """Read a shard's stream, hash it and write it to `sink`. Return the members' SHA-256, joined, and the digests.
 
     members: one for each member of the layout, with paths relative to `root`. advance: called with the size of each
-    buffer. threads: with more than one, each hash has its own thread. notes: the checkpoint log, to resume from and to
+    buffer. threads: with more than one, each hash has its own thread. log: checkpoints, to resume from and to
     save to. Memory: the sink's buffers, 32 bytes for each member, and `hashes`. Raises IncompleteError for a member
     that has changed since the scan, or a tar that cannot be written.
     """
     digests = _MemberDigests(members)
-    begun = notes.begun if notes else None
+    begun = log.begun if log else None
     with open_members(root, members) as opened, HashingWriter(hashes, sink, advance, threads=threads) as stream:
         if begun:
             digests.joined[: len(begun.digests)] = begun.digests
@@ -48,8 +48,8 @@ def read_shard(
                     stream.copy(file.read, 0, members[segment.member].size)
                 stream.end_member()
                 digests.read(segment.member, stream.digests)
-                if notes:
-                    notes.take(segment.member + 1, digests.joined, hashes, sink)
+                if log:
+                    log.save(segment.member + 1, digests.joined, hashes, sink)
             else:
                 stream.write(segment.data)
         stream.hash_members()

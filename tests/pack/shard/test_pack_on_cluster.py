@@ -25,7 +25,7 @@ from packager.errors import IncompleteError
 from packager.model import PLANNED, PlannedShard, ShardName
 from packager.pack import pack
 from packager.pack.shard import checkpoint
-from packager.pack.shard.pack_on_cluster import at_worker, load, pack_there
+from packager.pack.shard.pack_on_cluster import load, pack_on_worker, worker_task
 from packager.pack.shard.pack_shard import ShardTask
 from packager.pack.shard.write_documents import HashedOptions, OuterFields
 from tests.helpers import dask_clusters
@@ -237,7 +237,7 @@ def test_a_machine_that_does_not_see_the_folders_says_which(tmp_path: Path) -> N
     for there in (replace(task, source=tmp_path / "elsewhere"), task):
         given = replace(load(task, tmp_path), task=there, arriving=tmp_path / "elsewhere")
         with pytest.raises(IncompleteError, match="elsewhere: does not exist for a worker: all machines need it"):
-            pack_there(given, lambda _: None)
+            pack_on_worker(given, lambda _: None)
 
 
 @pytest.mark.parametrize("members", [1, 12_000, 50_000])
@@ -263,8 +263,8 @@ def test_what_travels_of_a_shard_is_under_a_megabyte(members: int, tmp_path: Pat
     )
     (tmp_path / "run").touch()
     given = load(task, tmp_path)
-    assert len(pickle.dumps(RemoteTask(pack_there, given))) < 1_000_000
-    with at_worker(given) as there:
+    assert len(pickle.dumps(RemoteTask(pack_on_worker, given))) < 1_000_000
+    with worker_task(given) as there:
         assert read_rows(there.planned, 0, members, PLANNED).equals(rows)
 
 
