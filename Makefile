@@ -6,7 +6,7 @@ WHAT ?=
 
 .PHONY: help demo test lint bench soak vectors reference clean
 
-help: ## this list
+help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(STAMP): pyproject.toml constraints.txt hatch_build.py packager/native/hashes.c
@@ -16,38 +16,38 @@ $(STAMP): pyproject.toml constraints.txt hatch_build.py packager/native/hashes.c
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-demo: $(STAMP) ## a real release of the bundled collection, in demo-release/
+demo: $(STAMP) ## make a real release of the bundled collection in demo-release/
 	@mkdir -p demo-release
 	@cp docs/demo/packager.toml demo-release/packager.toml
 	@cd demo-release && ../$(BIN)/packager release
 
 test soak: export PYTHONDONTWRITEBYTECODE := # hundreds of commands are started, each would compile its modules again
 
-test: $(STAMP) ## the tests, on four processes, for many wait; what takes long is left to soak
+test: $(STAMP) ## run the tests in four processes, without the long ones of soak
 	$(BIN)/pytest -n 4 --dist worksteal -m 'not soak'
 
-lint: $(STAMP) ## style, types, the direction of imports, duplicate names
+lint: $(STAMP) ## check style, types, imports, duplicate names and language
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python .ci/check_names.py
 
-bench: $(STAMP) ## all benchmarks, or make bench WHAT=pack
+bench: $(STAMP) ## run all benchmarks, or one: make bench WHAT=pack
 	$(BIN)/python -m bench.run $(WHAT)
 
-soak: $(STAMP) ## kill storms and what else takes long
+soak: $(STAMP) ## run the long tests, such as many kills
 	$(BIN)/pytest -n 2 -m soak
 
-vectors: $(STAMP) ## the golden vectors and schemas, made again; then git diff should be empty
+vectors: $(STAMP) ## make the golden vectors and schemas again; git diff should then be empty
 	for script in manifests/vectors/make.py manifests/vectors/make_names.py manifests/vectors/make_headers.py manifests/vectors/shard/make.py manifests/vectors/folder/make.py manifests/vectors/chain/make.py manifests/schema/make.py; do \
 	  $(BIN)/python $$script || exit 1; done
 
-clients: $(STAMP) ## docs/reference/clients.md, made again by five real clients
+clients: $(STAMP) ## make docs/reference/clients.md again with five real clients
 	WRITE_CLIENTS=1 $(BIN)/pytest -n 0 -m soak tests/interop/test_matrix.py
 
-reference: $(STAMP) ## docs/reference/, made again from --help and the API
+reference: $(STAMP) ## make docs/reference/ again from --help and the API
 	$(BIN)/python docs/make_reference.py
 
-clean: ## what these targets made
+clean: ## remove what these targets made
 	rm -rf .venv demo-release build dist bench/data

@@ -1,8 +1,7 @@
-"""Compiles packager/native/hashes.c while a wheel is built, or while the project is installed editable.
+"""Compile packager/native/hashes.c when hatchling builds a wheel or installs the project editable.
 
-Beside the library goes libhashes.so.sha256, the SHA-256 of the library and of its source as sha256sum writes them: what
-is not both, as it was compiled, is never loaded. If it cannot be compiled, packager uses hashlib instead. hatchling
-runs this file.
+libhashes.so.sha256, beside the library, has the SHA-256 of the library and of its source in the format of sha256sum.
+The library is loaded only if both are right. If it cannot be compiled, packager uses hashlib instead.
 """
 
 import hashlib
@@ -21,21 +20,21 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 NATIVE = Path("packager/native")
 SOURCE, LIBRARY, SUMS = "hashes.c", "libhashes.so", "libhashes.so.sha256"
-SECONDS = 120  # that a compiler may take; it takes two or three
+SECONDS = 120  # time limit for the compiler, which needs two or three
 NEEDED = ("-shared", "-fPIC")
-# Sums are written in the order that makes the longest chain of SHA-1 short: joined anew, they cost it a seventh.
+# SHA-1 in hashes.c adds in the order with the shortest chain; if the compiler reorders it, it is a seventh slower.
 WANTED = ("-O2", "-std=gnu11", "-fno-tree-reassoc", "-fvisibility=hidden")
 LOAD = "import ctypes, sys; ctypes.CDLL(sys.argv[1]).packager_ways()"
-_WORDS = 2000  # characters of what a compiler says that are shown
+_WORDS = 2000  # characters of the compiler's message that are shown
 
 
 class Compile(BuildHookInterface[Any]):
-    """Adds the library to a wheel, which is one of this platform then; or puts it beside its source."""
+    """Adds the library to a wheel, which is then for this platform only; or writes it beside its source."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compile. version: "standard", or "editable" where packager/ itself is what will be imported."""
+        """Compile. version: "standard", or "editable" if packager/ itself will be imported."""
         native = folder = Path(self.root, NATIVE)
         if version != "editable":
             self._folder = tempfile.TemporaryDirectory()
@@ -48,16 +47,16 @@ class Compile(BuildHookInterface[Any]):
                 build_data["force_include"][os.fspath(folder / name)] = os.fspath(NATIVE / name)
             build_data["pure_python"] = False
             platform_tag = sysconfig.get_platform().replace("-", "_").replace(".", "_")
-            build_data["tag"] = f"py3-none-{platform_tag}"  # the library knows nothing of Python
+            build_data["tag"] = f"py3-none-{platform_tag}"  # the library does not depend on the version of Python
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002
-        """Remove what is in the wheel now."""
+        """Remove the files that are now in the wheel."""
         if version != "editable":
             self._folder.cleanup()
 
 
 def compiled(source: Path, folder: Path) -> str:
-    """Write the library and its sums into a folder; return why that could not be done, "" if it was."""
+    """Write the library and its digests into a folder; return the reason if that failed, else ""."""
     for name in (LIBRARY, SUMS):
         (folder / name).unlink(missing_ok=True)
     if sys.platform != "linux" or platform.machine() != "x86_64":
@@ -73,13 +72,13 @@ def compiled(source: Path, folder: Path) -> str:
                 Path(beside, SUMS).write_text("".join(lines))
                 for name in (LIBRARY, SUMS):
                     Path(beside, name).replace(folder / name)
-    except (OSError, ValueError) as error:  # ValueError: CC has a quotation mark without its other one
+    except (OSError, ValueError) as error:  # ValueError: CC has an unmatched quotation mark
         return str(error)
     return why
 
 
 def _compile(compiler: list[str], source: Path, made: Path) -> str:
-    """Compile, if need be without the flags that the compiler does not know; return why that failed, "" if not."""
+    """Compile, without flags that the compiler does not know; return the reason if that failed, else ""."""
     flags = list(WANTED)
     while True:
         why, words = _run([*compiler, *NEEDED, *flags, "-o", os.fspath(made), os.fspath(source)])
@@ -91,13 +90,13 @@ def _compile(compiler: list[str], source: Path, made: Path) -> str:
 
 
 def _tried(compiler: list[str], made: Path) -> str:
-    """Return what is wrong with a library, which is loaded in a process of its own; "" if nothing is."""
+    """Load a library in another process; return the error, or "" if there is none."""
     why, _ = _run([sys.executable, "-I", "-S", "-c", LOAD, os.fspath(made)])
     return f"what {compiler[0]} wrote cannot be loaded" if why else ""
 
 
 def _run(command: list[str]) -> tuple[str, str]:
-    """Run a command; return how it failed, "" if it did not, and then its words."""
+    """Run a command; return how it failed ("" if it did not) and its output."""
     with tempfile.TemporaryFile() as said:
         try:
             process = subprocess.Popen(
@@ -108,7 +107,7 @@ def _run(command: list[str]) -> tuple[str, str]:
         try:
             code = process.wait(SECONDS)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)  # a compiler starts others
+            os.killpg(process.pid, signal.SIGKILL)  # a compiler starts other processes
             process.wait()
             return f"{command[0]} took more than {SECONDS} seconds", ""
         said.seek(0)

@@ -1,4 +1,4 @@
-"""A plot of contenders: a bar for each median, a line from its least round to its most. Hand-written SVG."""
+"""A plot as SVG: a bar for the median of each contender, and a line from its fastest to its slowest round."""
 
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
@@ -9,7 +9,7 @@ WIDTH, ROW, LABEL, EDGE = 420, 26, 380, 12
 
 
 def plot(panels: Sequence[tuple[str, Sequence[Contender]]]) -> str:
-    """Return panels (title, contenders) one below the other; seconds, each panel with a scale of its own."""
+    """Return panels (title, contenders), one below the other. The unit is seconds; each panel has its own scale."""
     parts, top = [], EDGE
     for title, contenders in panels:
         parts.append(f'<text x="{EDGE}" y="{top + 16}" font-weight="bold">{escape(title)}, seconds</text>')
@@ -27,7 +27,7 @@ def plot(panels: Sequence[tuple[str, Sequence[Contender]]]) -> str:
 
 
 def _bar(each: Contender, top: int, scale: float) -> str:
-    """Return one contender's bar; ours are darker, and say so by their names."""
+    """Return the bar of a contender; bars of packager are darker."""
     ours = each.name.startswith("packager")
     middle, length = top + ROW // 2, each.median * scale
     colour = "#0b6e4f" if ours else "#9aa5b1"

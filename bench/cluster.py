@@ -1,6 +1,6 @@
 """Packing on a cluster of two workers of this machine, against two processes without one; page cache warm.
 
-Then a plan of 3,000 shards and 86 million members handed out, without data. SIZE=small tries both.
+Then hand out a plan of 3,000 shards and 86 million members, without data. SIZE=small makes both small.
 """
 
 import json
@@ -32,7 +32,7 @@ _SHARDS = 16
 
 
 def contest(data: Path, dataset: DataSet, address: str) -> tuple[list[Contender], dict[str, list[float]]]:
-    """Measure the ways to pack a set; return them, and the seconds that packing itself took, by their names."""
+    """Measure the ways to pack a set; return them, and by name the seconds of packing alone."""
     ours = data / "cluster"
     shutil.rmtree(ours, ignore_errors=True)
     ours.mkdir()
@@ -77,7 +77,7 @@ def main(data: Path) -> None:
     with cluster(folder, workers=2) as made:
         measured, packed = contest(data, dataset, made.address)
     print(table(f"Pack on a cluster: {dataset.title}, {_SHARDS} shards", measured, dataset.size))
-    alone = statistics.median(packed[measured[0].name][1:])  # the first warmed up
+    alone = statistics.median(packed[measured[0].name][1:])  # without the first, which warms up
     for each in measured:
         seconds = statistics.median(packed[each.name][1:])
         print(f"- {each.name}: {seconds:.2f} s of packing, {seconds / alone:.2f} of that without a cluster.")

@@ -1,7 +1,7 @@
-"""A plan of many shards and members handed out to a cluster: how long, and how much memory of the client.
+"""Hand out a plan of many shards and members to a cluster; measure the time and the memory of the client.
 
-No data: a worker takes what travels, unpacks its rows and is done. The plan is a real one's Parquet file, of one
-phase. Run as a program it is the client: `python -m bench.cluster_plan ADDRESS FOLDER MOST` prints JSON.
+There is no data: a worker unpacks the rows that it receives, and nothing more. The plan is a Parquet file as of a real
+plan, with one phase. As a program this is the client: `python -m bench.cluster_plan ADDRESS FOLDER MOST` prints JSON.
 """
 
 import json
@@ -44,7 +44,7 @@ _LETTERS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def typical_rows(count: int) -> pa.Table:
-    """Return rows of a plan as a collection of tracks has them: ids by chance, names of words, times of one copy."""
+    """Return rows of a plan like those of tracks: random ids, names made of words, similar file times."""
     chance = random.Random(3)
     words = ["".join(chance.choices("etaoinshrdlu", k=chance.randrange(3, 9))) for _ in range(4000)]
     columns: dict[str, list[object]] = {name: [] for name in PLANNED.names}
@@ -80,7 +80,7 @@ def typical_rows(count: int) -> pa.Table:
 
 
 def make_plan(folder: Path, shards: int, members: int, kinds: int) -> None:
-    """Write a project with a plan of so many shards of as many members each. kinds: of rows; few are quickly made."""
+    """Write a project with a plan of this many shards and members per shard. kinds: number of different rows."""
     (folder / "source").mkdir(parents=True)
     (folder / "packager.toml").write_text(CONFIG)
     _, project = load_project(folder / "packager.toml")
@@ -119,7 +119,7 @@ def make_plan(folder: Path, shards: int, members: int, kinds: int) -> None:
 
 
 def nothing(given: pack_on_cluster.SentTask, advance: Advance) -> int:
-    """Unpack what travelled, on a worker."""
+    """Unpack the rows on a worker."""
     del advance
     rows = given.rows
     if isinstance(rows, Path):
@@ -131,8 +131,8 @@ def nothing(given: pack_on_cluster.SentTask, advance: Advance) -> int:
 def hand_out(address: str, folder: Path, most: int) -> dict[str, float]:
     """Make the tasks of a plan and hand out the first `most`.
 
-    Returns seconds until the tasks were there, until the first was out, and until all were done; seconds that one took
-    to be made; the most bytes that travelled of one of the first 20, and the most MiB of memory.
+    Return the seconds until the tasks were made, until the first one was handed out, and until all were complete; the
+    seconds to make one; the maximum bytes of the first 20 tasks; and the peak memory in MiB.
     """
     began = time.monotonic()
     options, project = load_project(folder / "packager.toml")
@@ -171,7 +171,7 @@ def hand_out(address: str, folder: Path, most: int) -> dict[str, float]:
 def measured(
     folder: Path, shards: int, members: int, *, kinds: int = parquet.BATCH_ROWS, most: int | None = None
 ) -> dict[str, float]:
-    """Make a plan and hand it out by a client of its own; return what `hand_out` does."""
+    """Make a plan and hand it out from a new process; return the result of `hand_out`."""
     make_plan(folder / "project", shards, members, kinds)
     with cluster(folder / "cluster", workers=2) as made:
         command = [sys.executable, "-m", "bench.cluster_plan", made.address, str(folder / "project")]

@@ -1,6 +1,6 @@
-"""The files that benchmarks work on, made once from seeds under the data folder: no two files have the same bytes.
+"""The files for benchmarks, made once from random seeds below the data folder. No two files have the same bytes.
 
-SIZE=small in the environment makes each about a thirtieth as large: to try a benchmark, not to measure.
+With SIZE=small in the environment each set is about a thirtieth as large: to try a benchmark, not to measure.
 """
 
 import os
@@ -16,7 +16,7 @@ _IN_A_FOLDER = 1000
 
 @dataclass(frozen=True)
 class DataSet:
-    """A folder of files: what it is, how many there are, their bytes together."""
+    """A folder of files: its title, the number of files, their total size in bytes."""
 
     name: str
     title: str
@@ -43,8 +43,8 @@ def one(data: Path) -> DataSet:
 def mix(data: Path) -> DataSet:
     """4 GiB of tracks and covers with sizes like those of a real collection.
 
-    Tracks after the Free Music Archive (Defferrard et al., FMA, ISMIR 2017: 106,574 tracks, 343 days, 917 GiB;
-    so 278 s and 9.2 MB on average): log-normal lengths, the bit rates of MP3. A cover a dozen tracks.
+    Tracks as in the Free Music Archive (Defferrard et al., FMA, ISMIR 2017: 106,574 tracks, 343 days, 917 GiB;
+    so 278 s and 9.2 MB on average): log-normal lengths, bit rates of MP3. One cover per twelve tracks.
     """
     sizes: list[int] = []
     drawn, room = random.Random(3), (4 << 30) // _SCALE
@@ -58,7 +58,7 @@ def mix(data: Path) -> DataSet:
 
 
 def _made(data: Path, name: str, title: str, content: tuple[str, list[int]]) -> DataSet:
-    """Make a set's files where they are not there yet."""
+    """Make the files of a set if they do not exist yet."""
     suffix, sizes = content
     folder = data / (f"{name}-small" if IS_SMALL else name)
     done = folder.with_name(f"{folder.name}.made")
@@ -77,7 +77,7 @@ _BLOCK = random.Random(1).randbytes(4 << 20)
 
 
 def _content(number: int, size: int) -> Iterator[bytes]:
-    """Yield a file's bytes: a noise that repeats, and in each of its blocks where it is."""
+    """Yield the bytes of a file: repeated noise, with the position in each block."""
     for at in range(0, size, len(_BLOCK)):
         place = number.to_bytes(8, "big") + at.to_bytes(8, "big")
         yield (place + _BLOCK[16:])[: size - at]

@@ -1,6 +1,6 @@
-"""What this machine can do at most, measured in the same run: hashes, the disk, a copy in memory.
+"""The limits of this machine, measured in the same run: hashing, the disk, copying in memory.
 
-The limits of hashing are those of hashlib, for all who hash with it; what the compiled hashes do stands beside them.
+The limits of hashing are those of hashlib, which other programs use, too. The table also has the compiled hashes.
 """
 
 import mmap
@@ -34,7 +34,7 @@ def _leaves(data: memoryview) -> None:
 
 
 def _all(data: memoryview) -> None:
-    """What a hybrid shard asks of each byte: its member's SHA-256, its v1 piece, its v2 block."""
+    """Compute all hashes of a hybrid shard: SHA-256 of the member, v1 piece, v2 block."""
     _flat(data)
     _piece(data)
     _leaves(data)
@@ -53,7 +53,7 @@ def _all_at_once(data: memoryview) -> None:
 
 
 def _compiled() -> dict[str, Callable[[memoryview], None]]:
-    """Return what this machine can hash otherwise than by hashlib, by name."""
+    """Return the compiled hashes that this machine can use, by name."""
     lanes: dict[str, Callable[[memoryview], None]] = {
         "SHA-1 of 16 pieces at once, one core, compiled": _lanes_of_pieces,
         "SHA-256 of 16 KiB blocks at once, one core, compiled": _lanes_of_leaves,
@@ -63,7 +63,7 @@ def _compiled() -> dict[str, Callable[[memoryview], None]]:
 
 
 def _rate(work: Callable[[memoryview], None]) -> float:
-    """Return bytes a second that one process gets through."""
+    """Return the bytes per second of one process."""
     data = memoryview(mmap.mmap(-1, _CHUNK))
     data[:] = os.urandom(_CHUNK)
     began, rounds = time.monotonic(), 0
@@ -74,14 +74,14 @@ def _rate(work: Callable[[memoryview], None]) -> float:
 
 
 def hash_limit() -> float:
-    """Return bytes a second that all cores together hash in all ways that a hybrid shard needs."""
+    """Return the bytes per second at which all cores together compute all hashes of a hybrid shard."""
     with get_context("spawn").Pool(CORES) as pool:
-        pool.map(_rate, [_leaves] * CORES)  # until all have started
+        pool.map(_rate, [_leaves] * CORES)  # waits until all processes have started
         return sum(pool.map(_rate, [_all] * CORES, chunksize=1))
 
 
 def write_limit(folder: Path, size: int) -> float:
-    """Return bytes a second written past the page cache in 1 MiB writes."""
+    """Return the bytes per second of 1 MiB writes without the page cache."""
     path, data = folder / "limit", mmap.mmap(-1, _CHUNK)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_DIRECT)
     try:
@@ -96,7 +96,7 @@ def write_limit(folder: Path, size: int) -> float:
 
 
 def read_limit(folder: Path) -> tuple[float, float]:
-    """Return bytes a second read from the file of write_limit past the page cache, and from the cache; remove it."""
+    """Read the file of write_limit, and remove it. Return the bytes per second without the page cache and from it."""
     path, space = folder / "limit", mmap.mmap(-1, _CHUNK)
     rates = []
     for flags in (os.O_DIRECT, 0, 0):
@@ -111,7 +111,7 @@ def read_limit(folder: Path) -> tuple[float, float]:
 
 
 def measured(folder: Path, size: int) -> dict[str, float]:
-    """Return every limit by name, bytes a second; `size` bytes are written and read."""
+    """Return each limit by name, in bytes per second. `size` bytes are written and read."""
     found = {
         "SHA-256, one core": _rate(_flat),
         "SHA-1, one core": _rate(_piece),
@@ -136,7 +136,7 @@ def table(found: dict[str, float]) -> str:
 
 
 def floor(folder: Path) -> tuple[int, float]:
-    """Return how many files there are, and the seconds that one process takes to open, read and close them all."""
+    """Return the number of files, and the seconds in which one process opens, reads and closes all of them."""
     paths = [os.fsencode(path) for path in sorted(folder.rglob("*")) if path.is_file()]
     space = [memoryview(mmap.mmap(-1, _CHUNK))]
     began = time.monotonic()

@@ -1,7 +1,8 @@
-"""Finding one member of a release over HTTP: requests, bytes and milliseconds, by the number of members.
+"""Find one member of a release over HTTP: requests, bytes and milliseconds, by the number of members.
 
-LOOKUP_MEMBERS says how many (200,000; 10,000,000 takes some minutes and 2.5 GB). The members are made here: tables
-of 20,000 rows as published, and from 4,000,000 on one of 1,000,000. The index is made of them as `publish` does.
+LOOKUP_MEMBERS is the number of members (200,000; with 10,000,000 it takes some minutes and 2.5 GB). The members are
+generated: published tables of 20,000 rows, and from 4,000,000 members on also one of 1,000,000. The index is built from
+them as by `publish`.
 """
 
 import os
@@ -34,10 +35,10 @@ from packager.progress import SILENT
 from packager.publish.build_lookup import MembersTable, build_lookup
 
 MEMBERS_MADE = int(os.environ.get("LOOKUP_MEMBERS", "200000"))
-SHARD, LARGE = 20_000, 1_000_000  # members; 86 million on 300 TB in shards of 64 GiB are some 20,000 a shard
+SHARD, LARGE = 20_000, 1_000_000  # members; 86 million in 300 TB and shards of 64 GiB are about 20,000 per shard
 ASKED = 200  # look-ups of each kind
 _RANGE = re.compile(r"bytes=(?:([0-9]+)-([0-9]+)|-([0-9]+))")
-# A row as an archive of music has it: about 92 bytes in the table.
+# A row like those of an archive of music: about 92 bytes in the table.
 ROWS = """
 SELECT substr(md5(i::VARCHAR), 1, 22) AS id,
     format('Artist {}/Album {}/{:02d} {}.ogg', i // 37 % 50000, i // 12, i % 12 + 1,
@@ -67,7 +68,7 @@ def shards(members: int) -> Iterator[tuple[int, range]]:
 
 
 def made_release(folder: Path, members: int) -> Lookup:
-    """Make the tables and the index of so many members, and say what the index took."""
+    """Make the tables and the index of this many members, and print the cost of the index."""
     database = duckdb.connect()
     made: list[MembersTable] = []
     for number, rows in shards(members):
@@ -88,10 +89,10 @@ def made_release(folder: Path, members: int) -> Lookup:
 
 
 class RangeHandler(SimpleHTTPRequestHandler):
-    """Answers ranges of the files below a folder."""
+    """Serves ranges of the files below a folder."""
 
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # else a body waits 40 ms for its header's acknowledgement
+    disable_nagle_algorithm = True  # otherwise a body waits 40 ms for the acknowledgement of its header
 
     def log_message(self, *arguments: object) -> None:
         """Log nothing."""
@@ -127,7 +128,7 @@ def serving(folder: Path) -> Iterator[str]:
 
 
 def look_up(files: ReleaseReader, key: str, scratch: Path) -> tuple[int, int, float, pa.Table]:
-    """Find one member from nothing: requests, bytes, milliseconds, its row."""
+    """Find one member without local data: return requests, bytes, milliseconds and its row."""
     began = time.monotonic()
     requests, received = files.cost.requests, files.cost.received
     index = lookup_index.parse_lookup(files.read(lookup_index.LOOKUP, lookup_index.LIMIT), lookup_index.LOOKUP)
@@ -146,7 +147,7 @@ def main(data: Path) -> None:
     (folder / "manifests").mkdir(parents=True)
     index = made_release(folder, MEMBERS_MADE)
     (folder / lookup_index.LOOKUP).write_bytes(documents.to_bytes(index))
-    for number, _ in shards(MEMBERS_MADE):  # as long as a manifest of a shard of 64 GiB
+    for number, _ in shards(MEMBERS_MADE):  # of the length of a manifest of 64 GiB
         (folder / f"manifests/bench-all-{number:05d}.manifest.json").write_bytes(bytes(1500))
     chance = random.Random(1)
     pick: dict[str, Callable[[], int]] = {f"a shard of {SHARD:,}": lambda: chance.randrange(MEMBERS_MADE)}
@@ -170,7 +171,7 @@ def main(data: Path) -> None:
 
 
 def _one(files: ReleaseReader, column: str, number: int, scratch: Path) -> tuple[int, int, float]:
-    """Look up one member by its own key, which is made here again."""
+    """Look up one member by its key."""
     with duckdb.connect() as database:
         (key,) = database.execute(f"SELECT {column} FROM ({ROWS})", [number, number + 1]).fetchall()[0]
     requests, received, milliseconds, row = look_up(files, key, scratch)

@@ -1,6 +1,6 @@
-"""`python -m bench.made_up packager.toml`: pack all shards of a plan whose files nobody has, in one process.
+"""`python -m bench.made_up packager.toml`: pack all shards of a plan without files, in one process.
 
-Digests are made of names and numbers; all else (layout, torrents, tables, manifests) is made as packing makes it.
+Digests are made of names and numbers. Everything else (layout, torrents, tables, manifests) is made as by `pack`.
 """
 
 import sys
@@ -22,7 +22,7 @@ from packager.pack.shard import pack_shard
 def made_up_pass(
     layout: Layout, members: list[SourceFile], _: object, *, piece_length: int, **__: object
 ) -> tuple[bytes, Digests]:
-    """Return what a pass over a tar of more than one piece could, reading nothing."""
+    """Return a result like that of a pass over a tar with several pieces, without reading."""
     name = layout.name.encode()
     nodes = [sha256(name + piece.to_bytes(8, "big")).digest() for piece in range(-(-layout.size // piece_length))]
     layer = b"".join(nodes)
@@ -31,12 +31,12 @@ def made_up_pass(
 
 
 def main(config: Path) -> None:
-    """Pack what is not whole; no tar is written."""
+    """Pack all shards that are not complete; no tar is written."""
     options, project = load_project.load_project(config)
     for task in tasks_of(options, project, read_plan(project), virtual=True):
         if not pack_shard.shard_status(task).is_complete:
             instead = partial(made_up_pass, piece_length=task.shard.piece_length)
-            with patch.object(pack_shard, "read_shard", instead):  # the files are not there
+            with patch.object(pack_shard, "read_shard", instead):  # there are no files
                 pack_shard.pack_shard(task, lambda _: None)
 
 

@@ -1,7 +1,7 @@
-"""Mirrors that never talk, for 24 months: how well each way to choose shards covers 300 TB (docs/explanation/).
+"""Simulate 24 months of mirrors that do not communicate: how well each strategy covers 300 TB (docs/explanation/).
 
 Scores come from packager.core.releases.mirror_strategies. Prints two Markdown tables and writes the plot beside the
-page that shows them. All is drawn from one seed, so two runs give the same figures.
+page that shows them. There is one random seed, so two runs print the same figures.
 """
 
 import hashlib
@@ -19,15 +19,15 @@ from packager.core.releases import mirror_strategies
 
 SHARD = 64 << 30  # bytes
 SHARDS = -(-300 * 10**12 // SHARD)
-LEAST, MOST = 0.5e12, 20e12  # bytes of a mirror's budget, drawn evenly on a logarithmic scale
-CHURN = 0.05  # of the mirrors leave in a month, and as many others come
+LEAST, MOST = 0.5e12, 20e12  # bytes of a mirror's budget, evenly distributed on a logarithmic scale
+CHURN = 0.05  # share of mirrors that leave in a month and are replaced by new ones
 MONTHS = 24
 MIRRORS = (50, 100, 200, 500, 1000, 2000)
 STEEP = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # mirror_strategies.STEEPNESS and others
 PLOT = Path(__file__).parents[1] / "docs/explanation/choosing-shards.svg"
 
 Floats: TypeAlias = npt.NDArray[np.float64]
-# (a row a new mirror: its numbers for each shard; seed counts of a month ago) -> keys, the lowest are taken
+# (a row of random numbers per new mirror; seed counts of a month ago) -> keys; the lowest are chosen
 Way: TypeAlias = Callable[[Floats, Floats], Floats]
 
 
@@ -37,23 +37,23 @@ def spread(drawn: Floats, seeds: Floats, steepness: float = mirror_strategies.ST
 
 
 def rarest(drawn: Floats, seeds: Floats) -> Floats:
-    """Fewest seeds first; of equal ones each mirror's own draw."""
+    """Fewest seeds first; ties in a random order of each mirror."""
     return seeds - drawn
 
 
 def rarest_as_listed(drawn: Floats, seeds: Floats) -> Floats:
-    """Fewest seeds first, of equal ones the first listed: a list sorted by seeds."""
+    """Fewest seeds first; ties in the order of the list."""
     return np.broadcast_to(seeds + np.arange(SHARDS) / SHARDS, drawn.shape)
 
 
 def by_chance(drawn: Floats, seeds: Floats) -> Floats:
-    """Each mirror's own draw, knowing nothing: what spread is without seed counts."""
+    """A random order of each mirror: what spread is without seed counts."""
     del seeds
     return -drawn
 
 
 def first_listed(drawn: Floats, seeds: Floats) -> Floats:
-    """From the top of the list."""
+    """In the order of the list."""
     del seeds
     return np.broadcast_to(np.arange(float(SHARDS)), drawn.shape)
 
@@ -69,7 +69,7 @@ WAYS: dict[str, Way] = {
 
 @dataclass(frozen=True)
 class Comers:
-    """The mirrors that come in one month: whose places they take, how many shards fit, their numbers."""
+    """The mirrors that join in one month: which mirrors they replace, how many shards fit, their random numbers."""
 
     places: npt.NDArray[np.int64]
     room: npt.NDArray[np.int64]
@@ -77,7 +77,7 @@ class Comers:
 
 
 def population(mirrors: int) -> list[Comers]:
-    """Draw who comes when: all at month 0, then those who replace the mirrors that leave."""
+    """Return the mirrors that join in each month: all in month 0, later those that replace others."""
     random = np.random.default_rng(mirrors)
     infohashes = [hashlib.sha256(b"shard %d" % at).digest() for at in range(SHARDS)]
     months = []
@@ -91,10 +91,10 @@ def population(mirrors: int) -> list[Comers]:
 
 
 def simulate(months: Sequence[Comers], way: Way) -> npt.NDArray[np.int64]:
-    """Return the copies of each shard at the end of each month, a row a month.
+    """Return the copies of each shard at the end of each month, one row per month.
 
-    Who comes sees the counts of the month before, leavers included, and none of who comes beside it. Who stays
-    keeps what it has.
+    A new mirror sees the counts of the month before, with mirrors that leave and without other new ones. Mirrors that
+    stay keep their shards.
     """
     holds = np.zeros((len(months[0].places), SHARDS), dtype=np.bool_)
     copies = np.zeros((len(months) + 1, SHARDS), dtype=np.int64)
@@ -110,29 +110,29 @@ def simulate(months: Sequence[Comers], way: Way) -> npt.NDArray[np.int64]:
 
 
 def cell(copies: npt.NDArray[np.int64]) -> str:
-    """Return coverage, rounded down so that 100 % is all, and the rarest shard's copies, as the tables have them."""
+    """Return a cell of the tables: coverage, rounded down so that 100 % means all, and copies of the rarest shard."""
     return f"{math.floor(10 * covered(copies)) / 10} %, {copies.min()}"
 
 
 def covered(copies: npt.NDArray[np.int64]) -> float:
-    """Return how many percent of the shards have a copy."""
+    """Return the percentage of shards with a copy."""
     return 100 * float((copies > 0).mean())
 
 
 def row(mirrors: int, found: dict[str, npt.NDArray[np.int64]]) -> str:
-    """Return one size's row: copies by way, at the end."""
+    """Return the row of one number of mirrors: copies at the end, by strategy."""
     cells = " | ".join(cell(copies) for copies in found.values())
     return f"| {mirrors:,} | {found['spread'].mean():.1f} | {cells} |"
 
 
 def steep_row(mirrors: int, months: Sequence[Comers]) -> str:
-    """Return one size's row: spread by steepness."""
+    """Return the row of one number of mirrors: spread, by steepness."""
     found = (simulate(months, partial(spread, steepness=by))[-1] for by in STEEP)
     return f"| {mirrors:,} | {' | '.join(cell(copies) for copies in found)} |"
 
 
 def main(data: Path) -> None:
-    """Simulate, print the tables, write the plot. `data` is not used: nothing is kept."""
+    """Simulate, print the tables, write the plot. `data` is not used."""
     del data
     rows, steep_rows = [], []
     rarest_copies: dict[str, list[float]] = {way: [] for way in WAYS}
@@ -167,9 +167,9 @@ class Panel:
     lines: dict[str, list[float]]
 
 
-WIDTH, HEIGHT, EDGE = 400, 260, 44  # of a panel's axes, and around them
+WIDTH, HEIGHT, EDGE = 400, 260, 44  # of a panel's axes, and of the margin
 COLOURS = ("#0b6e4f", "#1f5fbf", "#8a5a00", "#7a7a7a", "#b3261e")
-DASHES = ("", "7 4", "2 3", "9 3 2 3", "4 6")  # nothing is told by colour alone
+DASHES = ("", "7 4", "2 3", "9 3 2 3", "4 6")  # lines differ by more than colour
 
 
 def plot(*panels: Panel) -> str:
@@ -190,7 +190,7 @@ def plot(*panels: Panel) -> str:
 
 def _panel(panel: Panel) -> str:
     """Return one panel's axes, ticks and lines."""
-    top = 4 * math.ceil(max(max(line) for line in panel.lines.values()) / 4)  # so that its quarters are whole
+    top = 4 * math.ceil(max(max(line) for line in panel.lines.values()) / 4)  # so that its quarters are integers
     parts = [f'<text x="0" y="-16" font-size="13" font-weight="bold">{panel.title}</text>']
     for step in range(5):
         y, value = HEIGHT - HEIGHT * step / 4, top * step / 4
@@ -210,7 +210,7 @@ def _panel(panel: Panel) -> str:
 
 
 def _along(values: Sequence[float], value: float) -> float:
-    """Return where a value stands between the first and the last: by its logarithm where they span decades."""
+    """Return the position of a value from 0 to 1, on a logarithmic scale if the values span decades."""
     first, last = values[0], values[-1]
     if first > 0 and last / first > 10:
         return float(np.log(value / first) / np.log(last / first))

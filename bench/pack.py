@@ -1,8 +1,8 @@
-"""Packing: one pass of ours against the steps that people chain today, on four sets of files, page cache warm.
+"""Packing: our one pass against the usual chain of programs, with four sets of files and a warm page cache.
 
-The typical pipeline: GNU tar, sha256sum of the members and of the tar, libtorrent's hybrid hashes. The
-expert's: tar in large writes, openssl on both cores, libtorrent and openssl over the tar at once. At full size
-the tables and a plot go to docs/benchmarks/; SIZE=small prints them alone.
+The typical pipeline is GNU tar, sha256sum of the members and of the tar, and libtorrent's hybrid hashes. The expert's
+pipeline is tar with large writes, openssl on both cores, then libtorrent and openssl over the tar at the same time. At
+full size, tables and a plot are written to docs/benchmarks/; SIZE=small only prints them.
 """
 
 import json
@@ -54,7 +54,7 @@ def collection(data: Path) -> Path:
 
 @dataclass
 class Measured:
-    """What one set gave: its contenders, and the seconds that `pack` itself reported, a run each."""
+    """The results of one set: its contenders, and the seconds that `pack` reported in each run."""
 
     dataset: DataSet
     contenders: list[Contender]
@@ -66,7 +66,7 @@ def contest(data: Path, dataset: DataSet) -> Measured:
     ours, tar = data / "pack", data / "pack.tar"
     shutil.rmtree(ours, ignore_errors=True)
     ours.mkdir()
-    # Half the set a shard, and some room, so that each of two cores has one; one large file is one shard.
+    # A shard has a little more than half the set, so that each of two cores has one; a large file is one shard.
     size = max(dataset.size // 2 * 21 // 20 + dataset.files * 1024, 1 << 20)
     (ours / "packager.toml").write_text(CONFIG.format(source=dataset.folder, size=f"{size >> 10} KiB"))
     (data / "hybrid.py").write_text(HYBRID)
@@ -125,7 +125,7 @@ def judged(measured: Measured, found: dict[str, float]) -> str:
     ours, release, typical, *others = measured.contenders
     size = measured.dataset.size
     limit = min(found[limits.ALL_CORES], found[limits.WRITE])
-    runs = sorted(measured.packed[1:]) or [ours.median]  # the first warmed up
+    runs = sorted(measured.packed[1:]) or [ours.median]  # without the first, which warms up
     packing = runs[len(runs) // 2]
     lines = [
         f"- {typical.median / ours.median:.1f} times as fast as the typical pipeline"

@@ -1,6 +1,6 @@
-"""A client that asks for ranges on many connections at once and throws the bytes away, so that the server is measured.
+"""A client that requests ranges on many connections at once and discards the bytes, to measure the server.
 
-The kernel discards what is received (MSG_TRUNC): nothing is copied to this process.
+The kernel discards received bytes (MSG_TRUNC), so nothing is copied to this process.
 `python -m bench.ranges_client HOST PORT PATH SIZE RANGE BYTES CONNECTIONS` prints bytes received and seconds.
 """
 
@@ -14,7 +14,7 @@ _BUFFER = bytearray(1 << 20)
 
 
 class Connection:
-    """One connection that asks for a random range after the other."""
+    """One connection that requests random ranges, one after another."""
 
     def __init__(self, address: tuple[str, int], path: str, size: int, length: int, chance: random.Random) -> None:
         self.socket = socket.create_connection(address)
@@ -30,7 +30,7 @@ class Connection:
         self._head, self._left = b"", -1
 
     def receive(self) -> int:
-        """Receive some bytes of the answer and return how many of its body."""
+        """Receive bytes of the answer and return how many of them are of its body."""
         if self._left < 0:
             self._head += self.socket.recv(4096)
             head, end, body = self._head.partition(b"\r\n\r\n")
@@ -46,12 +46,12 @@ class Connection:
 
     @property
     def done(self) -> bool:
-        """Whether the answer is whole."""
+        """Whether the answer is complete."""
         return self._left == 0
 
 
 def main(arguments: list[str]) -> None:
-    """Run until so many bytes were asked for and received."""
+    """Run until this many bytes were received."""
     host, port, path, *numbers = arguments
     size, length, total, count = map(int, numbers)
     chance = random.Random(1)

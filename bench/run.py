@@ -1,7 +1,6 @@
-"""`make bench` (all) or `make bench WHAT=pack`: run benchmarks, each against its peers in one session.
+"""`make bench` (all) or `make bench WHAT=pack`: run benchmarks, each together with other programs.
 
-Data is generated once under bench/data (not in git; remove it when done). Each benchmark prints a Markdown
-table; nothing here judges.
+Data is generated once in bench/data, which is not in git; remove it afterwards. Each benchmark prints a Markdown table.
 """
 
 import importlib
@@ -17,7 +16,7 @@ BENCHMARKS = ("pack", "verify", "mirrors", "torrent", "lookup", "serve", "scale"
 
 
 def machine() -> str:
-    """Return the machine in one line."""
+    """Return a description of the machine in one line."""
     model = "unknown processor"
     with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
         for line in file:
@@ -30,7 +29,7 @@ def machine() -> str:
 
 
 def main(wanted: list[str]) -> int:
-    """Run the benchmarks named, or all."""
+    """Run the named benchmarks, or all."""
     unknown = [name for name in wanted if name not in BENCHMARKS]
     if unknown:
         print(f"no benchmark is named {unknown[0]}; there are: {', '.join(BENCHMARKS)}", file=sys.stderr)

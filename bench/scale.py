@@ -1,10 +1,9 @@
 """Millions of records: the time and the memory of each command.
 
-Three projects: one of records alone; one of records whose files nobody has, planned as if they were there and packed
-with digests that are made up; and one of a million tiny files at most, which is read. The records are made by DuckDB
-from a seed. What is measured is the catalogue's own way: out of core, with bounded memory. ROWS in the environment
-gives the sizes in millions, "1,10,50" where it does not. Each is run once: these are minutes, and memory is what is
-asked.
+There are three projects: one with records only; one with records whose files do not exist, planned as if they did
+and packed with made-up digests; and one with at most a million tiny files, which are read. DuckDB generates the records from
+a random seed. ROWS in the environment has the sizes in millions; the default is "1,10,50". Each command runs once,
+because this takes minutes and the question is the memory.
 """
 
 import os
@@ -49,7 +48,7 @@ name = "rest"
 title = "The rest"
 order = "year NULLS LAST"
 """
-# What a made-up record holds, by its number i; hash() is DuckDB's own and the same on every run.
+# The fields of a made-up record, from its number i; DuckDB's hash() is the same in every run.
 RECORD = """
     format('r{:010d}', i) AS id,
     format('Song of the {}th morning, take {}', hash(i) % 1000003, i % 7) AS title,
@@ -66,7 +65,7 @@ def write_records(path: Path, rows: int) -> None:
 
 
 def write_catalogue(path: Path, rows: int) -> None:
-    """Write a catalogue of made-up rows whose files nobody has, ordered by id as `scan` leaves it."""
+    """Write a catalogue of made-up rows without files, ordered by id as by `scan`."""
     query = f"""SELECT {RECORD}, format('{{:03d}}/{{:06d}}/{{:010d}}.mp3', i // 1200000, i // 12, i) AS path,
         path AS member, 'audio' AS kind, (2000000 + hash(i, 4) % 12000000)::BIGINT AS size,
         1700000000000000000 AS mtime_ns, 'mp3' AS codec, false AS unread FROM range({rows}) t(i)"""
@@ -76,7 +75,7 @@ def write_catalogue(path: Path, rows: int) -> None:
 
 
 def _as_catalogue(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return rows with all columns of the catalogue, null where nothing is made up."""
+    """Return rows with all columns of the catalogue; columns that are not made up are null."""
     columns = [
         batch.column(field.name).cast(field.type)
         if field.name in batch.schema.names
@@ -87,7 +86,7 @@ def _as_catalogue(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _apart(write: Callable[[Path, int], None], path: Path, rows: int) -> None:
-    """Write in a process of its own: what is measured begins with the memory that this one has."""
+    """Write in another process, because measured processes inherit the peak memory of this one."""
     process = get_context("spawn").Process(target=write, args=(path, rows))
     process.start()
     process.join()
@@ -95,7 +94,7 @@ def _apart(write: Callable[[Path, int], None], path: Path, rows: int) -> None:
 
 
 def steps(root: Path, rows: int) -> Iterator[Contender]:
-    """Yield what each step took for a catalogue of `rows` rows."""
+    """Yield the cost of each step with a catalogue of `rows` rows."""
     for name, take in (("records", of_records), ("planned", of_planned), ("files", of_files)):
         shutil.rmtree(root, ignore_errors=True)
         (root / name / "source").mkdir(parents=True)
@@ -104,7 +103,7 @@ def steps(root: Path, rows: int) -> Iterator[Contender]:
 
 
 def _step(project: Path, command: str, what: str) -> Contender:
-    """Run a command of ours in a project's folder, and return what it took."""
+    """Run a packager command in a project's folder and return its cost."""
     program = command if command.startswith("-m ") else f"-m packager {command}"
     path = f"PYTHONPATH={Path(__file__).parent.parent}"
     return measure_once(f"{command.partition(' -')[0]}{what}", f"cd {project} && {path} {sys.executable} {program}")
@@ -124,7 +123,7 @@ def of_records(project: Path, rows: int) -> Iterator[Contender]:
 
 
 def of_planned(project: Path, rows: int) -> Iterator[Contender]:
-    """Plan, publish and change a release of files that nobody has."""
+    """Plan, publish and change a release whose files do not exist."""
     config = CONFIG.format(records="", files=FILES).replace('content = "catalogue"', 'where = "false"')
     (project / "packager.toml").write_text(config)
     catalogue = project / ".packager/catalogue.parquet"
@@ -164,7 +163,7 @@ def of_files(project: Path, rows: int) -> Iterator[Contender]:
 
 
 def write_files(folder: Path, count: int) -> None:
-    """Write files of one byte, a thousand a folder; each inode has as many names as file systems let it have."""
+    """Write files of one byte, a thousand per folder, with as many hard links per inode as file systems allow."""
     first = folder
     for number in range(count):
         path = folder / f"{number // 1000:06d}" / f"{number:010d}.txt"

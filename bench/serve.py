@@ -1,7 +1,7 @@
 """Serving: random ranges of one shard to 64 connections, by `packager serve` without a tar and by nginx with it.
 
-Page cache warm; the two are measured in turn, one after the other, and both keep an access log. The client
-throws the bytes away in the kernel, so that it takes as little as can be of the processors that it shares.
+The page cache is warm. The two are measured in turn, and both write an access log. The client discards the bytes in
+the kernel, so that it uses little of the processors that it shares with the server.
 """
 
 import os
@@ -56,7 +56,7 @@ http {{
 
 @dataclass
 class Server:
-    """A server that runs, and what was measured of it: bytes a second, and the most memory in bytes, a round each."""
+    """A running server and its results for each round: bytes per second, and peak memory in bytes."""
 
     name: str
     port: int
@@ -86,7 +86,7 @@ def released(data: Path, name: str) -> tuple[Path, Path]:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens at."""
+    """Return a free port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
@@ -128,7 +128,7 @@ def ours(folder: Path, workers: int, *options: str) -> tuple[list[str], int]:
 
 
 def resident(pid: int) -> int:
-    """Return the bytes of memory that a process and its children have for themselves (Pss)."""
+    """Return the memory in bytes of a process and its children (Pss)."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     total = 0
     for each in (str(pid), *children):
@@ -139,7 +139,7 @@ def resident(pid: int) -> int:
 
 
 def measure(server: Server, size: int, length: int) -> None:
-    """Ask for ranges of a server and note its rate and its memory."""
+    """Request ranges from a server; store its rate and its memory."""
     arguments = [server.port, "/shards/bench-all-00001.tar", size, length, TOTAL, CONNECTIONS]
     command = [sys.executable, "-m", "bench.ranges_client", "127.0.0.1", *map(str, arguments)]
     most = 0
@@ -154,7 +154,7 @@ def measure(server: Server, size: int, length: int) -> None:
 
 
 def table(title: str, rows: list[Server]) -> str:
-    """Return the servers as a Markdown table; the ratio is the median of the rounds', each of its own round."""
+    """Return the servers as a Markdown table. The ratio is the median of the ratios of each round."""
     lines = [
         f"### {title}\n",
         "| server | MB/s, median | min to max | of nginx | memory, MiB |",

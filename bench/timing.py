@@ -1,4 +1,4 @@
-"""Commands timed as whole processes, in turn, several rounds, and their medians as a Markdown table."""
+"""Measure complete commands in turn, for several rounds, and show their medians as a Markdown table."""
 
 import os
 import resource
@@ -17,16 +17,15 @@ from pathlib import Path
 class Contender:
     """One way to do the work: a shell command, and how to undo what it leaves.
 
-    The lists have an entry a round: seconds of wall and of processors; the largest process's peak of memory in
-    all, shared libraries too, and no less than this process has (Linux passes it on); bytes that system calls
-    read and wrote (memory-mapped reading is not among them). own_mib: the most memory that one process had for
-    itself, seen in the round that warms up.
+    The lists have one entry per round: elapsed and processor seconds; the peak memory of the largest process, with
+    shared libraries, and at least that of this process (Linux inherits it); the bytes that system calls read and wrote,
+    without memory-mapped reading. own_mib: the peak private memory of one process, measured in the warm-up round.
     """
 
     name: str
     command: str
     undo: Callable[[], None] = lambda: None
-    needs: str = "bash"  # the program that must be there
+    needs: str = "bash"  # the program that must be installed
     seconds: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     peak_mib: list[float] = field(default_factory=list)
@@ -36,17 +35,17 @@ class Contender:
 
     @property
     def median(self) -> float:
-        """Seconds of the middle round."""
+        """Median of the elapsed seconds."""
         return statistics.median(self.seconds)
 
     @property
     def cores(self) -> float:
-        """Processors that were busy, on average."""
+        """Average number of busy processors."""
         return statistics.median(self.cpu) / self.median
 
 
 def measure(contenders: list[Contender], rounds: int) -> list[Contender]:
-    """Run each once to warm the page cache, then `rounds` times in turn; return those that could be run."""
+    """Run each once to warm the page cache, then `rounds` times in turn; return those that are installed."""
     able = [each for each in contenders if shutil.which(each.needs)]
     for turn in range(rounds + 1):
         for each in able:
@@ -58,16 +57,16 @@ def measure(contenders: list[Contender], rounds: int) -> list[Contender]:
 
 
 def measure_once(name: str, command: str) -> Contender:
-    """Run a command once, as it is, and return what it took."""
+    """Run a command once and return its cost."""
     contender = Contender(name, command)
     _run(contender, warm=True)
     return contender
 
 
 def _run(contender: Contender, *, warm: bool) -> None:
-    """Run a contender's command; note what it took, or, the first time, only its memory."""
+    """Run the command of a contender and store its cost; in the warm-up round only its memory."""
     with tempfile.NamedTemporaryFile(prefix="bench-io-") as io:
-        # What the shell waited for is in its own counters when it ends.
+        # At its end, the counters of the shell include the processes that it waited for.
         command = f"{{ {contender.command}\n}}; status=$?; cat /proc/$$/io >{io.name}; exit $status"
         began = time.monotonic()
         process = subprocess.Popen(
@@ -97,9 +96,9 @@ def _run(contender: Contender, *, warm: bool) -> None:
 
 
 def own_peak_kib() -> int:
-    """Return the most memory in KiB that this process had since its program began.
+    """Return the peak memory in KiB of this process since its program began.
 
-    Not getrusage's ru_maxrss: Linux keeps in it what the process had that started this one, through fork and exec.
+    getrusage's ru_maxrss is not used: on Linux it includes the peak of the process that started this one.
     """
     status = Path("/proc/self/status").read_text()
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1])
@@ -110,7 +109,7 @@ def _cpu(usage: resource.struct_rusage) -> float:
 
 
 class _Watch:
-    """Looks at a process and all below it ten times a second: the most private memory of one of them."""
+    """Finds the peak private memory of a process or one of its descendants, ten times per second."""
 
     def __init__(self, process: int) -> None:
         self._process, self._most = process, 0
@@ -130,7 +129,7 @@ class _Watch:
 
 
 def _below(process: int) -> list[int]:
-    """Return a process and all that it started."""
+    """Return a process and its descendants."""
     try:
         threads = [path / "children" for path in Path(f"/proc/{process}/task").iterdir()]
         children = [int(child) for path in threads for child in path.read_text().split()]
@@ -140,7 +139,7 @@ def _below(process: int) -> list[int]:
 
 
 def _private(process: int) -> int:
-    """Return the KiB that a process shares with no other: what starting one more of it would take."""
+    """Return the private memory of a process in KiB."""
     try:
         lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
     except OSError:
@@ -149,7 +148,7 @@ def _private(process: int) -> int:
 
 
 def table(title: str, contenders: list[Contender], size: int) -> str:
-    """Return a Markdown table; ratios are of medians, to the first contender's; read and written in GB."""
+    """Return a Markdown table. Ratios are those of the medians to the first contender; read and written are in GB."""
     titles = ["median s", "least to most s", "GB/s", "times ours", "CPU s", "cores", "peak MiB", "own MiB"]
     titles += ["read GB", "written GB"]
     rows = [_row(each, size, contenders[0].median) for each in contenders]
@@ -176,5 +175,5 @@ def _row(each: Contender, size: int, ours: float) -> str:
 
 
 def _gb(counts: list[int]) -> str:
-    """Return bytes as GB; "-" where they were not counted."""
+    """Return bytes as GB; "-" if they were not counted."""
     return f"{statistics.median(counts) / 1e9:.2f}" if counts else "-"

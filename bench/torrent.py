@@ -1,7 +1,7 @@
-"""`packager torrent` beside the programs that people use: 1,000 files of 4 MiB, and 20,000 of 16 KiB; v1 and hybrid.
+"""`packager torrent` and other programs: 1,000 files of 4 MiB, and 20,000 of 16 KiB; v1 and hybrid.
 
-torrent-models, which no other part of the project needs, gets an environment of its own below the data, where
-pip can fetch it; else it is left out, and a line says so.
+torrent-models is installed into a virtual environment in the data folder, because nothing else needs it. If pip cannot
+fetch it, it is left out and a line says so.
 """
 
 import random
@@ -41,7 +41,7 @@ wanted.generate("hybrid", n_processes=2).write(Path(sys.argv[3]))
 
 
 def torrent_models(data: Path) -> str:
-    """Return the Python that has torrent-models; a program that is not there where it cannot be had."""
+    """Return the Python that has torrent-models; a missing program if it cannot be installed."""
     python = data / "torrent-models" / "bin" / "python"
     if not python.exists():
         make = [sys.executable, "-m", "venv", str(data / "torrent-models")]

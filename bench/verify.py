@@ -1,8 +1,8 @@
-"""Verifying: a shard of 1,000 files of 4 MiB, as a tar and as a bag, page cache warm, by two workers or threads.
+"""Verifying: a shard of 1,000 files of 4 MiB, as a tar and as a bag, with a warm page cache and two workers or threads.
 
-Each peer checks the same bytes: libtorrent's force_recheck with two hashing threads, torf, sha256sum, openssl,
-bagit.py with two processes. Those that live in a running process are timed from inside as well, so that
-no start of an interpreter is counted.
+Each program checks the same bytes: libtorrent's force_recheck with two hashing threads, torf, sha256sum, openssl,
+bagit.py with two processes. Libraries are also timed inside a
+running process, so that the start of an interpreter is not counted.
 """
 
 import json
@@ -80,7 +80,7 @@ for line in sys.stdin:
 
 
 def released(data: Path) -> tuple[Path, Path]:
-    """Release the collection as one shard, once, and return its tar and its bag, taken out."""
+    """Release the collection as one shard, once; return its tar and its extracted bag."""
     root = data / "verify"
     tar = root / "shards" / f"{NAME}.tar"
     made_last = root / "hybrid.torrent"
@@ -103,9 +103,9 @@ def _write_torrent(tar: Path, torrent: Path, flags: int) -> None:
 
 
 def inside(programs: dict[str, tuple[str, Path, Path]]) -> dict[str, Contender]:
-    """Time programs from inside, in turn; all of them run all the time, and each checks once to get warm.
+    """Time programs from inside, in turn. All of them run all the time, and each checks once to warm up.
 
-    Each round begins with the next one, so that none always comes after the same neighbour.
+    Each round begins with another program, so that the order changes.
     """
     rows = {name: Contender(name, "") for name in programs}
     with ExitStack() as running:
@@ -139,7 +139,7 @@ def main(data: Path) -> None:
     tar, bag = released(data)
     size = tar.stat().st_size
     hybrid, v1, v2 = (tar.parent.parent / f"{version}.torrent" for version in ("hybrid", "v1", "v2"))
-    by_torrent = {  # peers stand beside ours of the same torrent; all are timed in the same rounds
+    by_torrent = {  # others are beside ours of the same torrent; all are timed in the same rounds
         "a v2 torrent": {
             "api.verify, v2": (OURS, v2, tar),
             "libtorrent force_recheck, 2 hashing threads, v2": (LIBTORRENT, v2, tar),
@@ -167,6 +167,6 @@ def main(data: Path) -> None:
         Contender("bagit.py --validate --processes 2 BAG", f"{sys.executable} -m bagit --validate --processes 2 {bag}"),
         Contender("sha256sum -c of the bag's manifest", f"cd {bag} && sha256sum -c --quiet manifest-sha256.txt"),
     ]
-    print(table("Verify: whole commands, from start to end", measure(commands, ROUNDS), size))
+    print(table("Verify: complete commands, from start to end", measure(commands, ROUNDS), size))
     report = subprocess.run([*packager.split(), "--json", tar], check=True, capture_output=True, text=True)
     print(f"Members: {FILES:,} of {SIZE >> 20} MiB; read: {json.loads(report.stdout)['read_bytes']:,} bytes.\n")

@@ -1,8 +1,8 @@
-"""The console sessions in our pages: found, run, compared, and written again.
+"""Find, run, compare and rewrite the console sessions in our pages.
 
-A session is the ```console blocks of one page, run in one shell, from top to bottom. A line that begins
-with "$ " is a command (with "> ", its next line); what follows is its output, in which a line "..." stands for
-any lines. `python docs/console.py PAGE...` runs pages and writes what was printed into them.
+A session is all ```console blocks of one page, run in one shell from top to bottom. A line that begins with "$ " is a
+command; a line that begins with "> " continues it. The other lines are its output; a line "..." matches any lines.
+`python docs/console.py PAGE...` runs the sessions of pages and writes their output into the pages.
 """
 
 import os
@@ -17,13 +17,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 MARK = "@@ end of command "
-HOME = "/home/you"  # how pages call the folder in which a session begins
-# What differs from run to run: dates, durations, rates, keys, the room on the disk.
+HOME = "/home/you"  # name in pages of the folder in which a session begins
+# What differs from run to run: dates, durations, rates, keys, free disk space.
 VARIABLE = (
     (re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z"), "DATE"),
     (re.compile(r"\bin \d+ s\b"), "in SECONDS"),
     (re.compile(r", [0-9.]+ ([KMG]i)?B/s"), ", RATE"),
-    (re.compile(r" \([0-9.]+ ([KMG]i)?B/s\)"), ""),  # of what took a second
+    (re.compile(r" \([0-9.]+ ([KMG]i)?B/s\)"), ""),  # only after a second
     (re.compile(r'"\d{4}-\d{2}-\d{2}"'), '"DAY"'),
     (re.compile(r"\b\d{1,2} [A-Z][a-z]+ \d{4}\b"), "DAY"),
     (re.compile(r"\bof \d{4}-\d{2}-\d{2},"), "of DAY,"),
@@ -37,7 +37,7 @@ VARIABLE = (
 
 @dataclass(frozen=True)
 class Command:
-    """A command of a page, and the lines of output told there, which stand in lines [start, stop) of the page."""
+    """A command of a page with its expected output, which is in lines [start, stop) of the page."""
 
     text: str
     output: tuple[str, ...]
@@ -68,14 +68,14 @@ def commands(page: str) -> Iterator[Command]:
 def run(texts: list[str], folder: Path, programs: Path | None = None) -> list[tuple[int, list[str]]]:
     """Run commands in one shell that begins in `folder`; return each one's exit code and lines of output.
 
-    programs: a folder that is searched for programs before that of this Python.
+    programs: a folder of programs that is searched first.
     """
     script = "".join(f"{text}\necho; echo '{MARK}'$?\n" for text in texts)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     if programs is not None:
         path = f"{programs}:{path}"
     environment = os.environ | {"PATH": path, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "LC_ALL": "C.UTF-8"}
-    environment["XDG_CACHE_HOME"] = str(folder / ".cache")  # no page meets what another run remembered
+    environment["XDG_CACHE_HOME"] = str(folder / ".cache")  # each run has its own cache
     done = subprocess.run(
         ["bash", "-c", script],
         check=False,  # each command has its own exit code
@@ -104,21 +104,21 @@ def _trimmed(lines: list[str]) -> list[str]:
     return lines[:end]
 
 
-def agree(told: tuple[str, ...], found: list[str]) -> bool:
-    """Say whether a page tells what was printed, but for what differs from run to run."""
-    pattern = "".join("(?:.*\n)*" if line == "..." else re.escape(_plain(line)) + "\n" for line in told)
+def agree(expected: tuple[str, ...], found: list[str]) -> bool:
+    """Return whether expected and printed lines are equal, except for what differs from run to run."""
+    pattern = "".join("(?:.*\n)*" if line == "..." else re.escape(_plain(line)) + "\n" for line in expected)
     return re.fullmatch(pattern, "".join(f"{_plain(line)}\n" for line in found)) is not None
 
 
 def _plain(line: str) -> str:
-    """Return a line with names for what differs."""
+    """Return a line with placeholders for what differs from run to run."""
     for pattern, name in VARIABLE:
         line = pattern.sub(name, line)
     return line.rstrip()
 
 
 def prepare(folder: Path) -> None:
-    """Lay out a folder in which every page's session can begin: the demo's collection as a checkout has it."""
+    """Fill a folder in which every session can begin: it has the demo's collection, as in a checkout."""
     demo = Path("docs/demo")
     (folder / demo).mkdir(parents=True)
     shutil.copytree(ROOT / demo / "collection", folder / demo / "collection")
@@ -126,7 +126,7 @@ def prepare(folder: Path) -> None:
 
 
 def rewrite(path: Path) -> None:
-    """Run a page's session and write into it what was printed, but where it agrees or is cut by "..."."""
+    """Run the session of a page and write the output into it, except where it is equal or contains "..."."""
     page = path.read_text(encoding="utf-8")
     session = list(commands(page))
     with tempfile.TemporaryDirectory() as temporary:

@@ -1,6 +1,6 @@
 """Make the generated pages of docs/reference/ again (`python docs/make_reference.py`).
 
-commands.md is what `-h` prints, api.md what packager/api/ says, json.md what manifests/schema/ holds.
+commands.md has the output of `-h`, api.md the docstrings of packager/api/, json.md the texts of manifests/schema/.
 """
 
 import ast
@@ -42,7 +42,7 @@ REPORTS = (
     "mirror-status",
     "error",
 )
-WIDTH = 100  # characters of a signature's line
+WIDTH = 100  # characters in a line of a signature
 
 
 def help_of(*arguments: str) -> str:
@@ -62,8 +62,8 @@ def commands_of(text: str) -> list[str]:
 def commands() -> str:
     """Return commands.md."""
     parts = [
-        "# Commands\n\nEach prints its result on stdout and how far it is on stderr; [exit codes](exit-codes.md), "
-        "[JSON](json.md).\n",
+        "# Commands\n\nEach command prints its result on stdout and its progress on stderr. See also "
+        "[exit codes](exit-codes.md) and [JSON](json.md).\n",
         _console("packager -h", help_of()),
     ]
     for name in COMMANDS:
@@ -86,12 +86,15 @@ def api() -> str:
     errors = _module("errors")
     classes = [node for node in errors.body if isinstance(node, ast.ClassDef)]
     progress = next(node for node in _module("progress").body if isinstance(node, ast.ClassDef))
-    parts = ["# The Python API\n\n`from packager import api`. What the functions return is told in [JSON](json.md).\n"]
+    parts = ["# The Python API\n\n`from packager import api`. [JSON](json.md) describes what the functions return.\n"]
     parts.append(_docstring(door))
     for file, names in _names(door, 0).items():
         found = {node.name: node for node in _functions(_module(f"api/{file}"))}
         parts += [_function(found[name], "##") for name in names.split() if name in found]
-    parts.append("## Options\n\nDataclasses; times are seconds, sizes bytes. Flags are of the command line.\n")
+    parts.append(
+        "## Options\n\nThese are dataclasses. Times are in seconds, sizes in bytes. The flag of the command line is in"
+        " brackets.\n"
+    )
     parts += [_options(getattr(packager_api, name)) for names in _names(door, 1).values() for name in names.split()]
     parts.append("## Errors\n\n`from packager import errors`\n\n" + _docstring(errors))
     parts += [f"**`{node.name}`**: {_docstring(node)}" for node in classes]
@@ -126,7 +129,7 @@ def _names(door: ast.Module, number: int) -> dict[str, str]:
 
 
 def _module(name: str) -> ast.Module:
-    """Return a module of packager as it is written."""
+    """Return the syntax tree of a module of packager."""
     return ast.parse((ROOT / f"packager/{name}.py").read_text(encoding="utf-8"))
 
 
@@ -148,7 +151,7 @@ def _docstring(node: ast.Module | ast.FunctionDef | ast.ClassDef) -> str:
 
 
 def _signature(node: ast.FunctionDef) -> str:
-    """Return a function's head, an argument a line where one line would be too long."""
+    """Return the signature of a function, with one argument per line if it is too long for one."""
     assert node.returns is not None
     arguments, returns = ast.unparse(node.args), ast.unparse(node.returns)
     line = f"def {node.name}({arguments}) -> {returns}"
@@ -159,7 +162,7 @@ def _signature(node: ast.FunctionDef) -> str:
 
 
 def _arguments(arguments: ast.arguments) -> list[str]:
-    """Return each argument as it is written, "*" where those by keyword begin."""
+    """Return each argument, and "*" before the keyword-only ones."""
     plain: list[ast.expr | None] = [None] * (len(arguments.args) - len(arguments.defaults))
     written = [_argument(arg, value) for arg, value in zip(arguments.args, plain + arguments.defaults, strict=True)]
     named = [_argument(arg, value) for arg, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)]
@@ -175,9 +178,9 @@ def json_page() -> str:
     """Return json.md."""
     parts = [
         "# JSON\n\nWith `--json` a command prints exactly one document on stdout, and nothing on stderr unless it\n"
-        "fails. Sizes are bytes. Fields are only ever added: pass over those you do not know. The JSON Schemas are in\n"
-        "[manifests/schema/](../../manifests/schema/), beside those of the published documents, which\n"
-        "[FORMAT.md](../../manifests/FORMAT.md) tells.\n"
+        "fails. Sizes are in bytes. Later versions may add fields: ignore those that you do not know. The JSON Schemas\n"
+        "are in [manifests/schema/](../../manifests/schema/), together with those of the published documents, which\n"
+        "[FORMAT.md](../../manifests/FORMAT.md) describes.\n"
     ]
     seen: set[str] = set()
     for name in REPORTS:

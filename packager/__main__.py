@@ -1,4 +1,4 @@
-"""The command `packager`, and `python -m packager`: first of all the current folder leaves the module path."""
+"""The command `packager`, and `python -m packager`. First it removes the current folder from the module path."""
 
 import os
 
@@ -8,8 +8,8 @@ from packager.engine.processes import import_path
 def run() -> None:
     """Run the command line of this process."""
     import_path.leave_current_folder()
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy starts threads for matrices, which nothing here has
-    from packager.cli import app  # not before: it imports much
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy would start threads for matrices, which we do not use
+    from packager.cli import app  # late, because it imports much
 
     app.run()
 

@@ -2,8 +2,8 @@
 
     python docs/demo/make_collection.py [FOLDER]
 
-Needs numpy, mutagen and Debian's flac, vorbis-tools, opus-tools, lame and ffmpeg. No clock and no chance
-comes in, so the same versions of these programs write the same bytes; others may differ in the encoded audio.
+Needs numpy, mutagen and Debian's flac, vorbis-tools, opus-tools, lame and ffmpeg. The result does not depend on time
+or random numbers, so the same versions of these programs write the same bytes; other versions may encode differently.
 """
 
 import csv
@@ -24,7 +24,7 @@ import numpy.typing as npt
 Row = tuple[str | int, ...]  # as COLUMNS
 Samples = npt.NDArray[np.float64]
 
-RATE = 32000  # samples a second that are synthesised; encoders resample where told
+RATE = 32000  # samples per second of the synthesis; some encoders resample
 SCALES = {
     "major": (0, 2, 4, 5, 7, 9, 11),
     "minor": (0, 2, 3, 5, 7, 8, 10),
@@ -76,7 +76,7 @@ ALBUMS = (
           (("Test tone, warm", 19), ("Test tone, cold", 3))),
 )  # fmt: skip
 
-# Records of which only the metadata survives: title, artist, album, year, popularity.
+# Records that have metadata but no file: title, artist, album, year, popularity.
 LOST = (
     ("Lighthouse (tape lost)", "Ærø Ensemble", "Havtåge", 2021, 15),
     ("Sine of the Times", "Percent Ten", "99% Noise", 2017, 54),
@@ -193,7 +193,7 @@ def encode(samples: Samples, path: Path, serial: int) -> None:
 
 
 def tag(path: Path, album: Album, number: int, code: str) -> None:
-    """Write a track's tags as its format knows them."""
+    """Write the tags of a track in its format."""
     title, _ = album.tracks[number - 1]
     file = mutagen.File(path)
     if path.suffix in (".mp3", ".wav"):
@@ -253,7 +253,7 @@ def write_cover(album: Album, folder: Path) -> None:
 
 
 def write_notes(root: Path) -> None:
-    """Write what stands beside the audio: the licence, a cue sheet, notes."""
+    """Write the files beside the audio: the licence, a cue sheet, notes."""
     (root / "LICENSE.txt").write_text(NOTE)
     orbits = next(a for a in ALBUMS if a.title == "Slow Orbits")
     lines = [f'PERFORMER "{orbits.artist}"', f'TITLE "{orbits.title}"', f"REM DATE {orbits.year}"]
@@ -283,7 +283,7 @@ def isrc(serial: int) -> str:
 
 
 def records(root: Path) -> Iterator[Row]:
-    """Write each track, yield its row of records.csv; then those of the records with no file."""
+    """Write each track and yield its row of records.csv; then yield the rows without a file."""
     serial = 0
     for album in ALBUMS:
         folder = folder_of(root, album)
