@@ -1,8 +1,8 @@
 """Millions of records: the time and the memory of each command.
 
 There are three projects: one with records only; one with records whose files do not exist, planned as if they did
-and packed with made-up digests; and one with at most a million tiny files, which are read. DuckDB generates the records from
-a random seed. ROWS in the environment has the sizes in millions; the default is "1,10,50". Each command runs once,
+and packed with made-up digests; and one with at most a million tiny files, which are read. DuckDB generates the records
+from a random seed. ROWS in the environment has the sizes in millions; the default is "1,10,50". Each command runs once,
 because this takes minutes and the question is the memory.
 """
 

@@ -178,8 +178,8 @@ def json_page() -> str:
     """Return json.md."""
     parts = [
         "# JSON\n\nWith `--json` a command prints exactly one document on stdout, and nothing on stderr unless it\n"
-        "fails. Sizes are in bytes. Later versions may add fields: ignore those that you do not know. The JSON Schemas\n"
-        "are in [manifests/schema/](../../manifests/schema/), together with those of the published documents, which\n"
+        "fails. Sizes are in bytes. Later versions may add fields: ignore those that you do not know. The JSON\n"
+        "Schemas are in [manifests/schema/](../../manifests/schema/), together with those of the published documents, which\n"
         "[FORMAT.md](../../manifests/FORMAT.md) describes.\n"
     ]
     seen: set[str] = set()
