@@ -179,7 +179,7 @@ def json_page() -> str:
     parts = [
         "# JSON\n\nWith `--json` a command prints exactly one document on stdout, and nothing on stderr unless it\n"
         "fails. Sizes are in bytes. Later versions may add fields: ignore those that you do not know. The JSON\n"
-        "Schemas are in [manifests/schema/](../../manifests/schema/), together with those of the published documents, which\n"
+        "Schemas are in [manifests/schema/](../../manifests/schema/), with those of the published documents that\n"
         "[FORMAT.md](../../manifests/FORMAT.md) describes.\n"
     ]
     seen: set[str] = set()
