@@ -1,9 +1,9 @@
-"""What stops a command, by what its user can do about it, and the exit code of each.
+"""The errors that end a command, by what its user can do, with their exit codes.
 
     PackagerError
     |-- InputError        2  config, records, documents or arguments are wrong: fix them
-    |-- TrustError        1  a signature, chain or digest does not hold: do not use it
-    `-- IncompleteError   3  the work stopped half way (disk full, source changed): run again
+    |-- TrustError        1  a signature, chain or digest is wrong: do not use it
+    `-- IncompleteError   3  the work is incomplete (disk full, source changed): run again
 
 Damage that a check finds is a value (`packager.core.reports.faults`), not an exception.
 """
@@ -12,27 +12,27 @@ from typing import ClassVar
 
 
 class PackagerError(Exception):
-    """What happened, where, and what to do about it; `where` and `fix` may be empty."""
+    """An error: where it happened, what happened, and how to fix it. `where` and `fix` may be empty."""
 
     exit_code: ClassVar[int] = 2
     kind: ClassVar[str] = "input"  # of the error line with --json
 
     def __init__(self, where: object, what: str, fix: str = "") -> None:
-        """Keep the three parts apart, so that `--json` can print them as fields."""
+        """Store the three parts, which `--json` prints as fields."""
         super().__init__(where, what, fix)
         self.where, self.what, self.fix = str(where), what, fix
 
     def __str__(self) -> str:
-        """Return the sentence."""
+        """Return the parts as one sentence."""
         return f"{self.where}: {self.advice}" if self.where else self.advice
 
     @property
     def advice(self) -> str:
-        """What happened and what to do, without the place."""
+        """What happened and how to fix it, without the place."""
         return f"{self.what}; {self.fix}" if self.fix else self.what
 
     def __reduce__(self) -> tuple[type["PackagerError"], tuple[str, str, str]]:
-        """Pickle by the three parts, so that a worker's error arrives whole."""
+        """Pickle the three parts, so that an error of a worker arrives complete."""
         return type(self), (self.where, self.what, self.fix)
 
 
@@ -41,23 +41,23 @@ class InputError(PackagerError):
 
 
 class TrustError(PackagerError):
-    """A signature, a chain of releases or a published digest does not hold."""
+    """A signature, a chain of releases or a published digest is wrong."""
 
     exit_code = 1
     kind = "refused"
 
 
 class IncompleteError(PackagerError):
-    """The work could not be finished now; the same command run again goes on."""
+    """The work could not be completed now; the same command resumes it."""
 
     exit_code = 3
     kind = "incomplete"
 
 
-class Stopped(KeyboardInterrupt):  # an order of the user, which no handler of errors may catch
+class Stopped(KeyboardInterrupt):  # not an Exception, so that no error handler catches it
     """The user stopped the work. Its text says what is complete and what was lost, as sentences."""
 
-    resumable = True  # the same command does the rest
+    resumable = True  # the same command resumes
 
 
 class Declined(Stopped):
@@ -66,12 +66,12 @@ class Declined(Stopped):
     resumable = False
 
     def __init__(self) -> None:
-        """Say that nothing was changed."""
+        """Create the error, which says that nothing was changed."""
         super().__init__("Nothing was changed.")
 
 
 def from_os_error(error: OSError, where: object, fix: str = "run the command again") -> IncompleteError:
-    """Return the IncompleteError that tells an OSError in the system's own words."""
+    """Return an IncompleteError with the system's message of an OSError."""
     return IncompleteError(where, error.strerror or str(error), fix)
 
 

@@ -1,7 +1,7 @@
-"""How an option of a command is declared: once, as a field of a frozen dataclass.
+"""Declare an option of a command once, as a field of a frozen dataclass.
 
-The API takes the dataclass, `--help` and docs/reference show what its fields say, and the command line sets only what
-was given. Types: bool, int, float, str, Path, with None, and tuple[..., ...] of them; or another such dataclass.
+The API takes the dataclass, `--help` and docs/reference show the texts of its fields, and the command line sets the
+given options. Types: bool, int, float, str, Path, each with None, tuple[..., ...] of them, or another such dataclass.
 """
 
 from collections.abc import Callable
@@ -15,11 +15,11 @@ _KEY = "option"
 
 @dataclass(frozen=True)
 class OptionText:
-    """What an option says of itself.
+    """The texts of an option.
 
-    help: a sentence. flags: on the command line, "" for none; empty: "--" and the field's name. written: the default as
-    it is written on the command line. parse: turns a text and its flag into the value, and raises InputError for a
-    wrong one. least, most: bounds of a number.
+    help: a sentence. flags: on the command line; "" for none; if empty, "--" and the field's name. written: the default
+    as on the command line. parse: returns the value of a text and its flag, or raises InputError. least, most: limits of
+    a number.
     """
 
     help: str
@@ -31,7 +31,7 @@ class OptionText:
     most: float | None = None
 
     def flags_of(self, name: str) -> tuple[str, ...]:
-        """Return the flags of the field of this name."""
+        """Return the flags of the field with this name."""
         return self.flags or ("--" + name.replace("_", "-"),)
 
 
@@ -44,9 +44,9 @@ def option(
     least: float | None = None,
     most: float | None = None,
 ) -> Any:
-    """Return a field with this default. text: its help, or all that several options have in common.
+    """Return a field with this default. text: its help, or an OptionText that several options share.
 
-    default: with `parse` as it is written on the command line.
+    default: if there is a `parse`, the text as on the command line.
     """
     if isinstance(text, str):
         written = default if parse is not None and isinstance(default, str) else None
@@ -57,12 +57,12 @@ def option(
 
 
 def option_texts(declared: type) -> dict[str, OptionText]:
-    """Return what the fields of a dataclass say, by name; those that are no options are left out."""
+    """Return the texts of the options of a dataclass, by field name."""
     return {each.name: each.metadata[_KEY] for each in fields(declared) if _KEY in each.metadata}
 
 
 def parse_workers(text: str, where: str) -> int | None:
-    """Return the number that --workers asks for, None for auto. Raises InputError."""
+    """Return the number of --workers; None for "auto". Raises InputError."""
     if text == "auto":
         return None
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= 4096:
@@ -70,7 +70,7 @@ def parse_workers(text: str, where: str) -> int | None:
     return int(text)
 
 
-# What several commands say in the same words.
+# Texts that several commands share.
 RECORDS = OptionText("An id, a path or an ISRC, exact; - reads one per line.", ("",), metavar="RECORD")
 PATHS = OptionText('Records with this path; "*" is any text. Repeatable.', ("--path",), metavar="PATTERN")
 WHERE = OptionText("Only records for which this SQL is true.", metavar="SQL")

@@ -1,6 +1,6 @@
-"""The config's shape: what `config.parse_config` makes of packager.toml, all values checked.
+"""The types of a checked packager.toml, which `config.parse_config` returns.
 
-Sizes are bytes, paths are as written (relative to packager.toml), dates RFC 3339.
+Sizes are in bytes, paths are as written (relative to packager.toml), dates are RFC 3339.
 """
 
 from typing import Literal
@@ -54,9 +54,9 @@ class TorrentOptions(FrozenStruct, frozen=True, kw_only=True):
 
 
 class PhaseOptions(FrozenStruct, frozen=True, kw_only=True):
-    """One [[phases]]: `where` and `order` are SQL over the catalogue; budget is bytes of its shards.
+    """One [[phases]]: `where` and `order` are SQL over the catalogue; budget: maximum bytes of its shards.
 
-    embargo: RFC 3339; the phase is not published before.
+    embargo: RFC 3339; the phase is not published before that date.
     """
 
     name: str
@@ -70,7 +70,7 @@ class PhaseOptions(FrozenStruct, frozen=True, kw_only=True):
 
 
 class ReleaseOptions(FrozenStruct, frozen=True, kw_only=True):
-    """[release]: the release's web address, its date, the keys that sign."""
+    """[release]: the web address and the date of a release, and the keys that sign it."""
 
     url: str = ""
     date: str | None = None
@@ -79,7 +79,7 @@ class ReleaseOptions(FrozenStruct, frozen=True, kw_only=True):
 
 
 class SiteOptions(FrozenStruct, frozen=True, kw_only=True):
-    """[site]: the site's folder, own page templates."""
+    """[site]: the folder of the site, and own page templates."""
 
     folder: str = "site"
     templates: str | None = None
@@ -99,12 +99,12 @@ class Config(FrozenStruct, frozen=True, kw_only=True):
 
     @property
     def source(self) -> str:
-        """The place of the files, as written."""
+        """The folder or address of the files, as written."""
         return self.sources[0].path if self.collection.source is None else self.collection.source
 
     @property
     def source_key(self) -> str:
-        """The key that names the place of the files."""
+        """The key in packager.toml that names the files."""
         return "sources[0].path" if self.collection.source is None else "collection.source"
 
     @property

@@ -1,28 +1,28 @@
-"""How long work reports its progress. The code that works only knows this protocol; the command line implements it."""
+"""The protocol by which long work reports its progress. The command line implements it."""
 
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
-Advance: TypeAlias = Callable[[int], None]  # called with the units, mostly bytes, that are done since the last call
+Advance: TypeAlias = Callable[[int], None]  # called with the units (mostly bytes) done since the last call
 
 
 class Progress(Protocol):
-    """What long work reports while it runs. Calls are cheap; the screen decides what is shown when."""
+    """Receives the progress of long work. Calls are cheap; the implementation decides what to show and when."""
 
     def begin(self, what: str, total: int | None, unit: str = "B") -> None:
-        """Open a task of `total` units (None: not known); `unit` "B" is bytes, else a noun ("file")."""
+        """Begin a task of `total` units (None: unknown). unit: "B" for bytes, or a noun such as "file"."""
 
     def advance(self, amount: int) -> None:
-        """Say that `amount` more units of the open task are done."""
+        """Report that `amount` more units of the task are done."""
 
     def note(self, text: str) -> None:
         """Show one line to the user: a warning, a fault."""
 
     def detail(self, text: str) -> None:
-        """Show one line to a user who wants to see every file and shard (--verbose)."""
+        """Show one line about a file or shard; only with --verbose."""
 
     def end(self) -> None:
-        """Close the open task."""
+        """End the task."""
 
 
 class Silent:
