@@ -18,8 +18,8 @@ class OptionText:
     """The texts of an option.
 
     help: a sentence. flags: on the command line; "" for none; if empty, "--" and the field's name. written: the default
-    as on the command line. parse: returns the value of a text and its flag, or raises InputError. least, most: limits of
-    a number.
+    as on the command line. parse: returns the value of a text and its flag, or raises InputError. least, most: limits
+    of a number.
     """
 
     help: str
