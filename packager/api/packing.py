@@ -86,7 +86,7 @@ def export(
     options, project = load_project.load_project(as_path(config), tars=to)
     with lock_project(project.state, "export"):
         every = tasks_of(options, project, read_plan(project))
-        wanted = exporting.chosen(every, as_texts(shards))
+        wanted = exporting.select_tasks(every, as_texts(shards))
         hand_out = shareable_files_of(project, now())
         for task in wanted:
             withheld = hand_out.withheld(task.shard.name)

@@ -38,7 +38,7 @@ from packager.units import format_size
 _NAMED = 20  # changed members named in one error
 
 
-def chosen(every: Sequence[ShardTask], names: Sequence[str]) -> list[ShardTask]:
+def select_tasks(every: Sequence[ShardTask], names: Sequence[str]) -> list[ShardTask]:
     """Return the tasks of the named shards or tars. Raises InputError for an unknown name."""
     by_name = {str(task.shard.name): task for task in every}
     found = {}

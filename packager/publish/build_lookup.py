@@ -73,7 +73,7 @@ def publish_lookup(project: Project, release: Release, built: Path, progress: Pr
     if not inputs.shards:
         return []
     folder = project.state / "lookup"
-    made = _made(folder, inputs.mark) or build_lookup(
+    made = _existing_index(folder, inputs.mark) or build_lookup(
         _tables(project, inputs), inputs.withdrawn, folder, inputs.mark, progress
     )
     if not made.keys:
@@ -114,7 +114,7 @@ def _folder_of(address: str, file: str) -> str:
     return address.removesuffix(file) if address.endswith(f"/{file}") else address
 
 
-def _made(folder: Path, mark: str) -> Lookup | None:
+def _existing_index(folder: Path, mark: str) -> Lookup | None:
     """Return the existing index if it has the wanted mark, else None."""
     try:
         if (folder / "mark").read_text() != mark:

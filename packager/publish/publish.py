@@ -136,13 +136,13 @@ def publish(
     counted, scraped = site_seed_counts.read_seed_counts(project), None
     if scrape is not None and not dry_run:
         counted, scraped = site_seed_counts.update_seed_counts(project, release, scrape, now=now, progress=progress)
-    shown = _shown(document, project.templates, signer, release_lists.torrents_json(release, counted))
-    changed = not _is_shown(project, shown)
+    site_state = _site_state(document, project.templates, signer, release_lists.torrents_json(release, counted))
+    changed = not _is_current(project, site_state)
     if changed and not dry_run:
         with expect_bytes(len(release.shards) * (PAGE + LISTED)):
             _publish(project, release, document, signer, counted=counted, progress=progress)
         with suppress(IncompleteError):  # only makes the next publish faster
-            atomic_files.write_bytes(project.state / "shown", shown)
+            atomic_files.write_bytes(project.state / "shown", site_state)
     return PublishReport(
         serial=release.serial,
         changed=changed,
@@ -167,7 +167,7 @@ def _count_files(site: Path) -> int:
         return sum(1 for _ in file) + 1 + (site / (SUMS + MINISIG)).exists()
 
 
-def _shown(document: bytes, templates: Path | None, signer: key_files.Signer | None, torrents: bytes) -> bytes:
+def _site_state(document: bytes, templates: Path | None, signer: key_files.Signer | None, torrents: bytes) -> bytes:
     """Return a digest of everything that the site depends on: release, templates, key, seed counts, version."""
     digest = hashlib.sha256(document + torrents)
     digest.update((signer.mark if signer else "").encode())
@@ -177,11 +177,11 @@ def _shown(document: bytes, templates: Path | None, signer: key_files.Signer | N
     return f"{__version__} {digest.hexdigest()}\n".encode()
 
 
-def _is_shown(project: Project, shown: bytes) -> bool:
+def _is_current(project: Project, site_state: bytes) -> bool:
     """Return whether the present site has this state."""
     try:
         saved = (project.state / "shown").read_bytes()
-        return saved == shown and (project.site / SUMS).is_file() and (project.site / RELEASE).is_file()
+        return saved == site_state and (project.site / SUMS).is_file() and (project.site / RELEASE).is_file()
     except FileNotFoundError:
         return False
 

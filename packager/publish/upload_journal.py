@@ -54,7 +54,7 @@ class UploadJournal:
             raise from_os_error(error, path) from error
         for line in lines:
             try:
-                self._take(decoder.decode(line))
+                self._apply(decoder.decode(line))
             except msgspec.DecodeError:  # cut by a power failure: that file is uploaded again
                 continue
         atomic_files.write_bytes(path, b"".join(msgspec.json.encode(each) + b"\n" for each in self.files.values()))
@@ -81,13 +81,13 @@ class UploadJournal:
     def add(self, line: UploadedFile) -> None:
         """Append a line. It need not be durable, because a lost line only repeats an upload."""
         with self._lock:
-            self._take(line)
+            self._apply(line)
             try:
                 os.write(self._file.fileno(), msgspec.json.encode(line) + b"\n")
             except OSError as error:
                 raise write_error(error, self._path) from error
 
-    def _take(self, line: UploadedFile) -> None:
+    def _apply(self, line: UploadedFile) -> None:
         """Apply a line."""
         if line.gone:
             self.files.pop(line.path, None)

@@ -152,7 +152,7 @@ class RequestHandler:
         elif listed is not None and listed.container == "folder":
             path = b"/".join(names[2:]).decode("utf-8", "replace")
             run = asyncio.get_running_loop().run_in_executor
-            start, size = await run(self._threads["shard"], self._cache.place, listed, path)
+            start, size = await run(self._threads["shard"], self._cache.file_range, listed, path)
             await self._send_shard(answer, listed, Resource(size, listed.tag, _BYTES, "shard"), start)
         elif listed is not None and len(names) == 2:
             await self._send_shard(answer, listed, Resource(listed.size, listed.tag, _TAR, "shard"))
@@ -169,7 +169,7 @@ class RequestHandler:
             await self._send_head(answer, plan, file)
             return
         ranges = tuple((start + first, start + stop) for first, stop in plan.ranges or ((0, file.size),))
-        body = self._cache.body_at_hand(listed, ranges)
+        body = self._cache.ready_body(listed, ranges)
         if body is None:
             body = await self._opened("shard", lambda: self._cache.body(listed, ranges))
         await self._send_opened(answer, plan, file, body, start)

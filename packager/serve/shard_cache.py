@@ -206,7 +206,7 @@ class ShardCache:
                 if loaded.source_times != FileStamp.at(self._project.source_times(name)):
                     self._memory_used -= self._loaded.pop(name).memory
 
-    def body_at_hand(self, listed: ListedShard, ranges: tuple[tuple[int, int], ...]) -> Body | None:
+    def ready_body(self, listed: ListedShard, ranges: tuple[tuple[int, int], ...]) -> Body | None:
         """Return a shard's body if that needs no disk access, else None; call `body` then. Raises WithheldError."""
         looked = self._missing_tars.get(listed.name, -_LOOK_SECONDS)
         loaded = self._find(listed.name)
@@ -242,7 +242,7 @@ class ShardCache:
             raise
         return body
 
-    def place(self, listed: ListedShard, path: str) -> tuple[int, int]:
+    def file_range(self, listed: ListedShard, path: str) -> tuple[int, int]:
         """Return where a file of a shard that is kept as files begins in the stream, and its size in bytes.
 
         Raises FileNotFoundError if the shard has no such file, WithheldError if members are withheld and the file is

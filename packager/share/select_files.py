@@ -27,7 +27,7 @@ class SelectedFile:
         return self.stamp.size
 
 
-def find_files(folder: Path, chosen: PatternFilter, own: Path) -> tuple[list[SelectedFile], list[Issue]]:
+def find_files(folder: Path, patterns: PatternFilter, own: Path) -> tuple[list[SelectedFile], list[Issue]]:
     """Return the selected files below a folder, in the order of BEP 52, and what was left out and why.
 
     own: the .torrent that will be written, which is left out. Raises InputError for a name that is not UTF-8,
@@ -40,7 +40,7 @@ def find_files(folder: Path, chosen: PatternFilter, own: Path) -> tuple[list[Sel
         inner = folders.pop()
         for entry in _entries(folder, inner):
             path = f"{inner}/{entry.name}" if inner else entry.name
-            if chosen.excludes(path) or os.path.abspath(entry.path) == str(own):
+            if patterns.excludes(path) or os.path.abspath(entry.path) == str(own):
                 continue
             status = entry.stat(follow_symlinks=False)
             if stat.S_ISDIR(status.st_mode):
@@ -48,7 +48,7 @@ def find_files(folder: Path, chosen: PatternFilter, own: Path) -> tuple[list[Sel
             elif not stat.S_ISREG(status.st_mode):
                 what = "a symbolic link, not followed" if stat.S_ISLNK(status.st_mode) else "not a regular file"
                 left_out.append(Issue(where=display_text(path), what=what))
-            elif chosen.includes(path):
+            elif patterns.includes(path):
                 _check_name(path)
                 found.append(SelectedFile(path, FileStamp.of(status)))
     found.sort(key=lambda file: sort_key(file.path))

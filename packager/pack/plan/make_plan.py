@@ -56,13 +56,13 @@ from packager.pack.plan.compare import Comparison
 from packager.pack.plan.export_catalogue import export_catalogue
 from packager.pack.plan.published_state import (
     PublishedState,
-    compared,
-    holds_catalogue,
+    compare_catalogue,
+    has_same_catalogue,
     keep_times,
+    keeping_old_versions,
     read_published_state,
     sources_gone,
     successors,
-    waiting,
 )
 from packager.pack.plan.recover_state import recover_state
 from packager.progress import SILENT, Progress
@@ -183,7 +183,7 @@ class _Planner:
         kept = self.state.shards(phase.name)
         if not records and not kept:
             rows = rows.slice(0, 0)  # no shard for an empty catalogue
-        if holds_catalogue(self.state, phase.name, rows):
+        if has_same_catalogue(self.state, phase.name, rows):
             keep_times(self.project, self.state, phase.name, folder)
             parquet.write_rows(self.project.planned(phase.name), PLANNED, ())
             planned.phases.append(ShardCutter(self.config, phase).phase(records=records, over_budget=0, kept=kept))
@@ -244,7 +244,7 @@ def _plan(
         failing_records.check_conditions(database, config)
         hashes = SourceHashes(database, project, progress)
         hashes.create()
-        planned = _Planned(compared(hashes, config, state, embargoed(config, opens)))
+        planned = _Planned(compare_catalogue(hashes, config, state, embargoed(config, opens)))
         count, named, other = leave_out(hashes, state.withdrawn)
         planned.withdrawn_files, planned.withdrawn_named = count, tuple(named)
         planned.other_content = other or msgspec.UNSET
@@ -263,7 +263,7 @@ def _plan(
         planned.superseded += successors(database, state, planned.cut)
         planned.without_phase = planner.selection.count_left()
         overflow = planner.selection.overflow()
-        stay = waiting(database, state, planned.cut)
+        stay = keeping_old_versions(database, state, planned.cut)
         progress.end()
     atomic_files.remove_tree(project.state / "spill")  # from a killed run
     order = [phase.name for phase in config.phases]
@@ -273,7 +273,7 @@ def _plan(
         )
         for phase in sorted(planned.phases, key=lambda phase: order.index(phase.name))
     ]
-    planned.phases += state.closed(config, Counter(planned.compared.kept) + Counter(stay))
-    planned.superseded += state.ended(config)
+    planned.phases += state.removed_phases(config, Counter(planned.compared.kept) + Counter(stay))
+    planned.superseded += state.ended_catalogues(config)
     planned.sources_gone = sources_gone(project, state, planned.compared.stale, virtual=virtual)
     return planned

@@ -31,11 +31,11 @@ def needed_space(tasks: Iterable[ShardTask]) -> NeededSpace:
             continue
         documents += task.shard.torrent_size + _MEMBER * task.shard.rows
         if not task.is_without_tar and task.shard.container == "tar":
-            tars += max(0, task.shard.size - _begun(task))
+            tars += max(0, task.shard.size - _partial_size(task))
     return NeededSpace(tars, documents, shards * _SHARD if changed else 0)
 
 
-def _begun(task: ShardTask) -> int:
+def _partial_size(task: ShardTask) -> int:
     """Return the bytes of a partial tar from an earlier run, which are used again or freed first."""
     if isinstance(task.project.shards_location, StoreUrl):
         return task.shard.size

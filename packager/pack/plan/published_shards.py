@@ -42,7 +42,7 @@ def read_published_rows(project: Project, release: Release) -> list[PublishedSha
             continue
         rows = project.published_rows(shard.name)
         if not rows.exists():
-            _freeze(project, shard, order[shard.name])
+            _write_rows(project, shard, order[shard.name])
         found.append(PublishedShardRows(_facts(project, shard), order[shard.name], rows))
     return found
 
@@ -113,7 +113,7 @@ def update_times(project: Project, published: PublishedShardRows, times: Mapping
     _write(published.rows, table.set_column(at, PLANNED.field(at), column))
 
 
-def _freeze(project: Project, shard: ReleaseShard, order: int) -> None:
+def _write_rows(project: Project, shard: ReleaseShard, order: int) -> None:
     """Write a shard's published.parquet."""
     path = project.packed(shard.name) / f"{shard.name}.members.parquet"
     members = parquet.read_rows(path, 0, parquet.count_rows(path), MEMBERS)

@@ -47,7 +47,7 @@ class PublishedState:
         listed = self.last.shards if self.last else ()
         return max((shard.number for shard in listed if shard.phase == phase), default=0)
 
-    def ended(self, config: Config) -> list[Superseded]:
+    def ended_catalogues(self, config: Config) -> list[Superseded]:
         """Return the catalogue shards that end without a successor, because the config no longer has their phase."""
         named = {phase.name for phase in config.phases}
         own = _catalogue_phases(self.last) - named
@@ -63,7 +63,7 @@ class PublishedState:
         own = _catalogue_phases(self.last)
         return tuple(each for each in self.live_shards if each.shard.phase not in own)
 
-    def closed(self, config: Config, kept: dict[str, int]) -> list[PlannedPhase]:
+    def removed_phases(self, config: Config, kept: dict[str, int]) -> list[PlannedPhase]:
         """Return the published phases that are no longer in the config; their shards stay. kept: records, by phase."""
         named = {phase.name for phase in config.phases}
         made = []
@@ -186,7 +186,7 @@ def _holding(project: Project, last: Release | None, withdrawn: Mapping[str, Seq
     return {name for names in found.values() for name in names}
 
 
-def compared(hashes: SourceHashes, config: Config, state: PublishedState, closed: str) -> Comparison:
+def compare_catalogue(hashes: SourceHashes, config: Config, state: PublishedState, closed: str) -> Comparison:
     """Split the catalogue into published records and records to plan, and return the counts.
 
     closed: the SQL condition of records under embargo.
@@ -198,7 +198,7 @@ def compared(hashes: SourceHashes, config: Config, state: PublishedState, closed
     return compare.compare_records(hashes, state.of_files, replaced=state.replaced, phases=phases, closed=closed)
 
 
-def holds_catalogue(state: PublishedState, phase: str, rows: pa.Table) -> bool:
+def has_same_catalogue(state: PublishedState, phase: str, rows: pa.Table) -> bool:
     """Return whether the published shards of a catalogue phase contain exactly the exported files.
 
     rows: of PLANNED, one row for each file.
@@ -232,7 +232,7 @@ def successors(
 ) -> list[Superseded]:
     """Return the replaced shards of files, and the new shards with their members.
 
-    planned: each phase's table of PLANNED, and its new shards. Call this after `compared`.
+    planned: each phase's table of PLANNED, and its new shards. Call this after `compare_catalogue`.
     """
     by: dict[str, list[ShardName]] = {each.shard.name: [] for each in state.of_files}
     for path, shards in planned if state.of_files else ():
@@ -249,12 +249,12 @@ def successors(
     ]
 
 
-def waiting(
+def keeping_old_versions(
     database: sql.Database, state: PublishedState, planned: Sequence[tuple[Path, Sequence[PlannedShard]]]
 ) -> dict[str, int]:
     """Return, by phase, how many published records keep their old version, because no new shard has the new one.
 
-    planned: see `successors`. Call this after `compared`.
+    planned: see `successors`. Call this after `compare_catalogue`.
     """
     if not state.of_files or not planned:
         return {}

@@ -50,8 +50,8 @@ def recover_state(project: Project, collection: str, progress: Progress) -> None
     )
     for shard in shown_release.shards:
         if not (project.packed(shard.name) / MARKER).exists():
-            _take_shard(project, shard)
-    _take_chain(project, body, shown_release.serial)
+            _copy_shard(project, shard)
+    _copy_chain(project, body, shown_release.serial)
 
 
 def _continues(project: Project, site: Release, last: tuple[Release, bytes] | None, collection: str) -> bool:
@@ -62,7 +62,7 @@ def _continues(project: Project, site: Release, last: tuple[Release, bytes] | No
     return site.serial > last[0].serial and path.is_file() and read_limited(path, documents.LIMIT) == last[1]
 
 
-def _take_chain(project: Project, body: bytes, serial: int) -> None:
+def _copy_chain(project: Project, body: bytes, serial: int) -> None:
     """Write the release documents, the newest last; without it, the state has none of them."""
     folder = project.site / "releases"
     found = {serial: body}
@@ -86,7 +86,7 @@ class _Link(msgspec.Struct):
     previous: str | None
 
 
-def _take_shard(project: Project, shard: ReleaseShard) -> None:
+def _copy_shard(project: Project, shard: ReleaseShard) -> None:
     """Copy a shard's documents, its marker last. Raises TrustError if one differs from the release."""
     folder = atomic_files.make_folder(project.packed(shard.name))
     for file in shard.documents:

@@ -13,7 +13,7 @@ from packager.pack.shard.own_tars import is_own_shard
 from packager.pack.shard.pack_shard import read_packed
 
 
-def without_plan(project: Project, release: Release | None) -> dict[ShardName, Container]:
+def unplanned_shards(project: Project, release: Release | None) -> dict[ShardName, Container]:
     """Return the packed shards that are neither in the last release nor in the plan, by name.
 
     Without a plan, the result is empty. Reads two small files for each shard. A shard that is in the plan with other
@@ -28,7 +28,7 @@ def without_plan(project: Project, release: Release | None) -> dict[ShardName, C
     return {name: _container(project, name) for name in names if _is_ours(project, name)}
 
 
-def emptied(project: Project, withdrawn: Collection[str]) -> dict[ShardName, Container]:
+def unneeded_shards(project: Project, withdrawn: Collection[str]) -> dict[ShardName, Container]:
     """Return the unpublished shards of the plan that the next plan will not need, by name.
 
     withdrawn: the ids of all withdrawn records. The next plan puts the other records into the first shards of their

@@ -93,8 +93,8 @@ def after_the_next_release(
     ended = [_Ended(shard.name, shard.container, "the next release replaces it") for shard in replaced]
     if withdrawn:
         ended += _left_over(project, release)
-        emptied = orphaned_shards.emptied(project, withdrawn)
-        ended += [_Ended(name, kind, "the next plan has no record for it") for name, kind in emptied.items()]
+        unneeded = orphaned_shards.unneeded_shards(project, withdrawn)
+        ended += [_Ended(name, kind, "the next plan has no record for it") for name, kind in unneeded.items()]
     return _report(_find(project, ended), deleted=False).files
 
 
@@ -102,11 +102,11 @@ def _ended(project: Project, release: Release | None, now: str) -> list[_Ended]:
     """Return the shards that should no longer be shared: obsolete ones, and those in no release and no plan."""
     if release is None:
         return _left_over(project, release)
-    hand_out = SharingRule(release, now=now)
+    rule = SharingRule(release, now=now)
     ended = []
     for shard in release.shards:
         if shard.obsolete:
-            why = hand_out.withheld(shard.name)
+            why = rule.withheld(shard.name)
             by = ", ".join(shard.superseded_by[:3])
             reason = why.reason if why else f"it was replaced by {by}" if by else "it was replaced"
             ended.append(_Ended(shard.name, shard.container, reason))
@@ -115,7 +115,7 @@ def _ended(project: Project, release: Release | None, now: str) -> list[_Ended]:
 
 def _left_over(project: Project, release: Release | None) -> list[_Ended]:
     """Return the packed shards that are in no release and not in the plan."""
-    found = orphaned_shards.without_plan(project, release)
+    found = orphaned_shards.unplanned_shards(project, release)
     return [_Ended(name, kind, "it is in no release and not in the plan", forget=True) for name, kind in found.items()]
 
 

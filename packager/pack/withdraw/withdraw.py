@@ -66,7 +66,7 @@ def withdraw(
             before = msgspec.structs.replace(before, lifted=0) if before else _from_release(published[each.id])
         elif before and before.lifted:
             before = None
-        records[each.id] = _noted(each, options, date, contents.files[each.id], before)
+        records[each.id] = _entry(each, options, date, contents.files[each.id], before)
     following = msgspec.structs.replace(withdrawals, records=tuple(records.values()))
     withdrawn = in_force(last, following)
     report = msgspec.structs.replace(
@@ -85,7 +85,7 @@ def _from_release(published: Withdrawal) -> WithdrawnRecord:
     return WithdrawnRecord(**{name: getattr(published, name) for name in names})
 
 
-def _noted(
+def _entry(
     record: FoundRecord,
     options: WithdrawOptions,
     date: str,

@@ -20,7 +20,7 @@ _MONTHS = (
     *("July", "August", "September", "October", "November", "December"),
 )
 _PARAGRAPHS, _PARAGRAPH = 20, 3000  # limits of a description: paragraphs, characters in each
-_STACKED = 4  # combining marks on one letter; more would reach the line above
+_MAX_MARKS = 4  # combining marks on one letter; more would reach the line above
 
 
 def one_line(value: object, limit: int = 300) -> str:
@@ -29,7 +29,7 @@ def one_line(value: object, limit: int = 300) -> str:
     if not text.isprintable():
         text = "".join(char if char in _JOINERS else paths.display_text(char) for char in _one_line(text, limit))
     if not text.isascii():
-        text = _unstacked(text)
+        text = _limit_marks(text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
@@ -38,15 +38,15 @@ def _one_line(text: str, limit: int) -> str:
     return " ".join(text[: 4 * limit].split()) + ("…" if len(text) > 4 * limit else "")
 
 
-def _unstacked(text: str) -> str:
-    """Return text with at most _STACKED combining marks in a row, so that they do not cover other lines."""
+def _limit_marks(text: str) -> str:
+    """Return text with at most _MAX_MARKS combining marks in a row, so that they do not cover other lines."""
     if not any(map(unicodedata.combining, text)):
         return text
     kept: list[str] = []
     stacked = 0
     for char in text:
         stacked = stacked + 1 if unicodedata.combining(char) else 0
-        if stacked <= _STACKED:
+        if stacked <= _MAX_MARKS:
             kept.append(char)
     return "".join(kept)
 

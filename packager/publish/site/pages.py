@@ -208,15 +208,15 @@ def pages(
     Memory: the release and one page; members are read one shard at a time.
     """
     listed = _shards_by_phase(release)
-    hand_out = SharingRule(release)
+    rule = SharingRule(release)
     shared = _Shared(
         release=release,
         totals=totals(release),
         signed=signed,
         counted=counted,
         seeds=spread(release, counted),
-        offered=frozenset(shard.name for shard in hand_out.offered()),
-        withheld={ShardName(each.name): each.reason for each in hand_out.all_withheld()},
+        offered=frozenset(shard.name for shard in rule.offered()),
+        withheld={ShardName(each.name): each.reason for each in rule.all_withheld()},
     )
     parts = shares(release.phases, phase_dates(release.shards))
     yield IndexPage(
