@@ -130,7 +130,7 @@ def pack(
     largest_first = sorted(missing, key=lambda task: -to_read.get(task.shard.name, 0))
     results = _results(largest_first, len(to_read), cores, cluster=cluster, progress=progress)
     try:
-        with closing(results):  # what is still out is stopped before anything else ends
+        with closing(results):  # stops running tasks first
             for task, result in results:
                 if isinstance(result, PackedMarker):
                     done, size = done + 1, size + to_read.get(task.shard.name, 0)
