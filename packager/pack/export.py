@@ -236,6 +236,5 @@ def _other_bytes(task: ShardTask, found: bytes) -> IncompleteError:
     wrong = [path for row, path in enumerate(paths) if found[32 * row : 32 * row + 32] != digests[row]]
     named = ", ".join(display_text(path) for path in wrong[:_NAMED]) or "no member"
     more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
-    return IncompleteError(
-        task.shard.name, f"{named}{more}: the content has changed since packing", "restore the old file"
-    )
+    what = f"{named}{more}: the content has changed since packing"
+    return IncompleteError(task.shard.name, what, "restore the old file")

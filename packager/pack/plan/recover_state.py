@@ -45,9 +45,7 @@ def recover_state(project: Project, collection: str, progress: Progress) -> None
     if not _continues(project, shown_release, last, collection):
         state_files.check_site(project)
         return
-    progress.note(
-        f"the state folder does not have the published release {shown_release.serial}; it is copied from the site"
-    )
+    progress.note(f"published release {shown_release.serial} is not in the state folder; copying it from the site")
     for shard in shown_release.shards:
         if not (project.packed(shard.name) / MARKER).exists():
             _copy_shard(project, shard)
@@ -98,10 +96,8 @@ def _copy_shard(project: Project, shard: ReleaseShard) -> None:
         manifest = msgspec.structs.replace(manifest, withdrawn=0)
         atomic_files.write_bytes(path, documents.to_bytes(manifest))
     torrent = folder / f"{shard.name}.torrent"
-    metainfo = parse_torrent.parse_torrent(read_limited(torrent, bencode.LIMIT), torrent)
-    links = OuterFields(
-        trackers=metainfo.trackers, web_seeds=metainfo.web_seeds, date=date_of(metainfo.creation_date or 0)
-    )
+    found = parse_torrent.parse_torrent(read_limited(torrent, bencode.LIMIT), torrent)
+    links = OuterFields(trackers=found.trackers, web_seeds=found.web_seeds, date=date_of(found.creation_date or 0))
     made = PackedMarker(format=documents.FORMAT, content="", links=links, size=shard.size, seconds=0.0)
     atomic_files.write_bytes(folder / MARKER, documents.to_bytes(made))
 

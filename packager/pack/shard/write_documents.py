@@ -197,8 +197,7 @@ def write_table(path: Path, layout: Layout, digests: bytes, *, mtimes: bool) -> 
 def write_mtimes(path: Path, root: Place, members: Sequence[SourceFile]) -> None:
     """Write durably the time of each member's file when it was read; one row for each member.
 
-    If the plan has no times, the files are those of a catalogue phase, and their present times are used.
-    Raises IncompleteError.
+    A plan without times is of a catalogue phase; its files have their present times. Raises IncompleteError.
     """
     try:
         folder = os.fsencode(str(root))
