@@ -185,7 +185,7 @@ def test_a_run_of_export_that_is_cut_leaves_no_tar_and_is_run_again(tmp_path: Pa
     config = project.root / CONFIG
     api.release(config, no_tars=True, workers=1)
     options, workspace = projects.load_project(config)
-    task = export.chosen(make_tasks(workspace, options, read_plan(workspace), {}), ["tones-rest-00001"])[0]
+    task = export.select_tasks(make_tasks(workspace, options, read_plan(workspace), {}), ["tones-rest-00001"])[0]
 
     def cut(_: int) -> None:
         raise KeyboardInterrupt
