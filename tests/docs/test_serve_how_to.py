@@ -18,7 +18,7 @@ CONFIG = '[collection]\nname = "songs"\ntitle = "Songs"\nsource = "source"\n[[ph
 
 def commands() -> list[list[str]]:
     """Return the commands of the page's sh blocks, up to those for nginx."""
-    blocks = PAGE.read_text(encoding="utf-8").partition("**From nginx alone.**")[0].split("```sh\n")[1:]
+    blocks = PAGE.read_text(encoding="utf-8").partition("**With nginx alone.**")[0].split("```sh\n")[1:]
     return [shlex.split(line) for block in blocks for line in block.partition("```")[0].splitlines()]
 
 
