@@ -141,7 +141,7 @@ def of_planned(project: Path, rows: int) -> Iterator[Contender]:
     yield _step(project, "inspect site/release.json", "")
     where = '--where "popularity < 0.01" --dry-run'
     yield _step(project, f"get {where} --release site", ", one member in 10,000")
-    follow = "--to mirror --budget 20TB --unsigned --counts list --client none --yes"
+    follow = "mirror --budget 20TB --allow-unsigned --seed-counts list --client none --yes"
     yield _step(project, f"mirror follow site {follow} --dry-run", ", dry run")
     withdrawn = '--where "popularity < 0.01" --reason "none"'
     yield _step(project, f"withdraw {withdrawn}", ", one record in 10,000")

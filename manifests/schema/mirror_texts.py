@@ -5,7 +5,7 @@ from text_rules import DATE, KEY, ONE_UP, SHARD, SLUG, TypeTexts
 MIRROR_REPORTS: TypeTexts = {
     "MirrorReport": {
         "plan": "What is to be held.",
-        "applied": "False for a dry run, and where the plan was declined: nothing was written.",
+        "applied": "False for a dry run: nothing was written.",
         "warnings": "What its owner should know of the release.",
         "stopped": "Withheld shards that the client had and was told to stop.",
         "client": "builtin, none, or the client's address.",
@@ -17,6 +17,7 @@ MIRROR_REPORTS: TypeTexts = {
     "MirrorPlan": {
         "collection": ("The collection's name.", SLUG),
         "serial": ("Of the release.", ONE_UP),
+        "previous": ("The release that was followed before; null the first time.", ONE_UP),
         "date": ("Of the release.", DATE),
         "key": ("minisign public key that was pinned first; null where the release is not signed.", KEY),
         "evidence": "What vouches for the release.",
@@ -37,7 +38,7 @@ MIRROR_REPORTS: TypeTexts = {
     },
     "ChangedSetting": {
         "name": "The setting's name.",
-        "before": "What was kept; sizes in bytes, times in seconds.",
+        "before": "What the last run had.",
         "now": "What this run asks for.",
     },
     "WithdrawnLocally": {
@@ -57,6 +58,7 @@ MIRROR_REPORTS: TypeTexts = {
         "name": ("The shard's name.", SHARD),
         "phase": ("Its phase.", SLUG),
         "size": "Bytes of its tar.",
+        "seeders": "How many peers have all of it, as far as is known; null if it is unknown.",
         "on_disk": "How much is here. complete: it has its size, and was verified or has a right piece;"
         " unchecked: it has its size, and no torrent is here to compare it with; blocked: another file has its name.",
         "reason": "Why it is chosen.",
@@ -113,6 +115,6 @@ MIRROR_REPORTS: TypeTexts = {
         "seeding": "Whether the client shares it; null likewise.",
         "ratio": "Bytes sent for each of its bytes; null likewise.",
         "peers": "Peers connected now; null likewise.",
-        "bad_pieces": "What --verify found in this run; null where it was not read.",
+        "bad": "Faults that the last packager verify of the mirror found, if it did not change since; else 0.",
     },
 }

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from packager.api.mirroring import mirror_follow as mirror_follow
     from packager.api.mirroring import mirror_magnets as mirror_magnets
     from packager.api.mirroring import mirror_prune as mirror_prune
+    from packager.api.mirroring import mirror_run as mirror_run
     from packager.api.mirroring import mirror_status as mirror_status
     from packager.api.mirroring import mirror_sync as mirror_sync
     from packager.api.packing import export as export
@@ -87,7 +88,7 @@ _FILES = {
     "seeding": "seed",
     "serving": "serve",
     "torrents": "torrent",
-    "mirroring": "mirror_follow mirror_sync mirror_status mirror_magnets mirror_prune",
+    "mirroring": "mirror_follow mirror_sync mirror_run mirror_status mirror_magnets mirror_prune",
 }
 # The dataclasses of their options, each in the module that uses it.
 _OPTIONS = {

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+from packager.api import verify_mirror
 from packager.api.arguments import AnyPath, as_location, as_locations, as_path, as_text
 from packager.api.workers import WorkerOptions, as_workers, now, open_worker_pool, worker_count
 from packager.check.extract import extract as extracting
@@ -44,15 +45,22 @@ def verify(
 
     paths: tars, folders of tars, bags, folders of loose files; or addresses (s3://, sftp://, file://) of a tar or of a
     folder of tars. None: the tars of the project or mirror in the current folder. options: what to compare with; None:
-    what is found near `paths`. workers: as for pack; workers of a cluster must see `paths` under the same names.
-    Raises InputError if there is nothing to compare with, TrustError if documents disagree, IncompleteError if an
-    address does not answer.
+    what is found near `paths`. Of a mirror's folder the result is kept for `mirror_status`. workers: as for pack;
+    workers of a cluster must see `paths` under the same names. Raises InputError if there is nothing to compare with,
+    TrustError if documents disagree, IncompleteError if an address does not answer.
     """
     options, workers = options or VerifyOptions(), as_workers(workers)
     options.check()
     if options.read_limit and workers.cluster:
         raise InputError("", "--read-limit cannot be used with --cluster", "remove one of them")
+    places = [parse_location(path, "PATH") for path in as_locations(() if paths is None else paths)]
+    if paths is None and options.torrent is None and options.sums is None:
+        places = [own_tars("verify", MIRRORED)]
     release, key = options.release, as_text(options.key)
+    mirror = verify_mirror.find_mirror(places, options)
+    if mirror is not None:
+        release, key = mirror.folder, key or verify_mirror.pinned_key(mirror)
+        places = verify_mirror.chosen_tars(mirror, places)
     with ExitStack() as opened:
         named = release is not None or key is not None
         against = CheckAgainst(
@@ -61,14 +69,14 @@ def verify(
             options.torrent,
             options.sums,
         )
-        places = [parse_location(path, "PATH") for path in as_locations(() if paths is None else paths)]
-        if paths is None and options.torrent is None and options.sums is None:
-            places = [own_tars("verify", MIRRORED)]
         found = find_targets(places, against)
         pool = None if options.quick else opened.enter_context(open_worker_pool(workers, progress))
         limits = RunLimits(worker_count(workers.workers), options.read_limit or 0, options.stop_after, pool)
         seed = secrets.randbelow(1 << 32)
-        return verifying.verify(found, options, limits, random_seed=seed, clock=time.time, progress=progress)
+        report = verifying.verify(found, options, limits, random_seed=seed, clock=time.time, progress=progress)
+    if mirror is not None:
+        verify_mirror.keep_result(mirror, report, progress)
+    return report
 
 
 def extract(

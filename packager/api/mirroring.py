@@ -1,12 +1,11 @@
-"""What mirrors do: follow a publisher, hold a part of the release, say what is held."""
+"""What mirrors do: follow a release, fetch and share a part of it, show what they have."""
 
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
 
 from packager.api.arguments import AnyPath, as_path, as_text
-from packager.api.workers import now, worker_count
-from packager.core.http.allowed_hosts import allowed_hosts
+from packager.api.workers import now
 from packager.core.reports.mirror_reports import MirrorReport, MirrorStatus
 from packager.core.reports.reports import PruneReport
 from packager.engine.files import atomic_files
@@ -16,107 +15,114 @@ from packager.mirror import mirror as mirroring
 from packager.mirror import prune_mirror as pruning
 from packager.mirror import status as mirror_states
 from packager.mirror.context import AGREE_TO_PLANS, Clocks, Confirmations, RunContext
-from packager.mirror.mirror_options import MirrorOptions, RunOptions
+from packager.mirror.mirror_options import MirrorOptions, MirrorTask, RunOptions
 from packager.mirror.state import MirrorFolder
 from packager.progress import SILENT, Progress
-
-_UNTIL_DONE = RunOptions(listen=":0", until_done=True)
 
 
 def mirror_follow(
     source: AnyPath,
-    to: AnyPath,
+    folder: AnyPath,
     options: MirrorOptions | None = None,
     run: RunOptions | None = None,
     *,
+    fetch: bool = True,
+    dry_run: bool = False,
     ask: Confirmations = AGREE_TO_PLANS,
     stop: Callable[[], bool] = lambda: False,
     progress: Progress = SILENT,
 ) -> MirrorReport:
-    """Follow the release at `source`, a URL or folder, into the folder `to`: choose shards, and fetch them.
+    """Follow the release at `source`, a URL or folder, in a mirror's folder: choose shards, and fetch all of them.
 
-    options: they are kept in `to`, and those that are None stay as they are. run: None: fetch all, then end. ask: may
+    options and run: mirror.toml keeps what is given, and the rest stays as it is. fetch: False: only choose. ask: may
     agree to the key beside the release, if none is given, and to the plan. Raises TrustError for what is refused, with
     nothing changed.
     """
-    folder, run = MirrorFolder(as_path(to)), run or _UNTIL_DONE
-    around = _around(run, ask, stop, progress)
-    return mirroring.run_mirror(
-        folder, parse_release_location(as_text(source)), options or MirrorOptions(), run, around
-    )
+    place = parse_release_location(as_text(source))
+    task = MirrorTask(place, options or MirrorOptions(), run or RunOptions(), dry_run=dry_run, fetch=fetch)
+    return _run(folder, task, _around(ask, stop, progress))
 
 
 def mirror_sync(
-    to: AnyPath,
+    folder: AnyPath,
     run: RunOptions | None = None,
     *,
+    dry_run: bool = False,
     ask: Confirmations = AGREE_TO_PLANS,
     stop: Callable[[], bool] = lambda: False,
     progress: Progress = SILENT,
 ) -> MirrorReport:
-    """Bring what is followed in the folder `to` up to date, by the options that `mirror_follow` kept.
+    """Bring a mirror up to date, as its mirror.toml says: follow the newest release, and fetch all that is chosen.
 
-    The others as in `mirror_follow`.
+    run: for this run, in place of what mirror.toml says. The others as in `mirror_follow`.
     """
-    folder, run = MirrorFolder(as_path(to)), run or _UNTIL_DONE
-    folder.required()
-    return mirroring.run_mirror(folder, None, MirrorOptions(), run, _around(run, ask, stop, progress))
+    task = MirrorTask(run=run or RunOptions(), dry_run=dry_run)
+    return _run(folder, task, _around(ask, stop, progress))
 
 
-def mirror_status(
-    to: AnyPath,
+def mirror_run(
+    folder: AnyPath,
+    run: RunOptions | None = None,
     *,
-    ask_client: bool = True,
-    verify: bool = False,
-    workers: int | None = None,
+    check_every: float | None = None,
+    reload: Callable[[], bool] = lambda: False,
+    stop: Callable[[], bool] = lambda: False,
     progress: Progress = SILENT,
-) -> MirrorStatus:
-    """Return what the mirror in the folder `to` holds; its client is asked for seeding, ratio and peers.
+) -> MirrorReport:
+    """Bring a mirror up to date as `mirror_sync` does, and share it, until `stop` says so or the time is up.
 
-    verify: read every whole tar in full first, with `workers`, and keep what was proved.
+    check_every: seconds between two looks for a new release; None: as mirror.toml says. reload: says whether to read
+    mirror.toml again now.
     """
-    folder = MirrorFolder(as_path(to))
-    with (
-        atomic_files.lock_state_folder(folder.state, "mirror status") if verify and folder.required() else nullcontext()
-    ):
-        return mirror_states.mirror_status(
-            folder,
-            _clocks(),
-            ask_client=ask_client,
-            verify=verify,
-            workers=worker_count(workers),
-            progress=progress,
-        )
+    task = MirrorTask(run=run or RunOptions(), share=True, check_every=check_every)
+    return _run(folder, task, _around(AGREE_TO_PLANS, stop, progress, reload))
 
 
-def mirror_magnets(to: AnyPath) -> tuple[str, ...]:
-    """Return the magnet links of the shards that the mirror in the folder `to` has chosen, and may hand out."""
-    return mirror_states.mirror_magnets(MirrorFolder(as_path(to)), now())
+def mirror_status(folder: AnyPath, *, ask_client: bool = True) -> MirrorStatus:
+    """Return what a mirror has, and when it was checked; its client is asked for seeding, ratio and peers.
+
+    Raises InputError if the folder is not a mirror.
+    """
+    return mirror_states.mirror_status(MirrorFolder(as_path(folder)), _clocks(), ask_client=ask_client)
+
+
+def mirror_magnets(folder: AnyPath) -> tuple[str, ...]:
+    """Return the magnet links of the shards that a mirror has chosen, and may hand out."""
+    return mirror_states.mirror_magnets(MirrorFolder(as_path(folder)), now())
 
 
 def mirror_prune(
-    to: AnyPath,
+    folder: AnyPath,
     *,
     ask: Callable[[PruneReport], bool] = lambda _: True,
     dry_run: bool = False,
     progress: Progress = SILENT,
 ) -> PruneReport:
-    """Delete the tars of obsolete and withheld shards that the mirror in the folder `to` fetched; return which.
+    """Delete the tars of obsolete and withheld shards that a mirror fetched; return which.
 
     ask: called with what would be deleted, if that is anything; nothing is deleted where it returns False. Raises
-    InputError where nothing is followed there, IncompleteError where the system refuses.
+    InputError if the folder is not a mirror, IncompleteError where the system refuses.
     """
-    folder = MirrorFolder(as_path(to))
-    folder.required()
-    with nullcontext() if dry_run else atomic_files.lock_state_folder(folder.state, "mirror prune"):
-        return pruning.prune_mirror(folder, ask, now=now(), dry_run=dry_run, progress=progress)
+    mirror = MirrorFolder(as_path(folder))
+    mirror.required()
+    with nullcontext() if dry_run else atomic_files.lock_state_folder(mirror.state, "mirror prune"):
+        return pruning.prune_mirror(mirror, ask, now=now(), dry_run=dry_run, progress=progress)
 
 
-def _around(run: RunOptions, ask: Confirmations, stop: Callable[[], bool], progress: Progress) -> RunContext:
-    """Return what a mirror's run meets on this machine. Raises InputError for a peer or host that is none."""
-    allowed_hosts(run.named_hosts)  # wrong ones are refused before anything is done, and so are peers
-    run.find_peers()
-    return RunContext(_clocks(), free_bytes, run.timeout, ask, stop, progress)
+def _run(folder: AnyPath, task: MirrorTask, around: RunContext) -> MirrorReport:
+    """Run a mirror. Raises InputError for a peer or host that is wrong, before anything is done."""
+    task.run.check()
+    mirror = MirrorFolder(as_path(folder))
+    if task.source is None and not mirror.is_mirror:
+        mirror.required()
+    return mirroring.run_mirror(mirror, task, around)
+
+
+def _around(
+    ask: Confirmations, stop: Callable[[], bool], progress: Progress, reload: Callable[[], bool] = lambda: False
+) -> RunContext:
+    """Return what a mirror's run meets on this machine."""
+    return RunContext(_clocks(), free_bytes, ask, stop, progress, reload)
 
 
 def _clocks() -> Clocks:

@@ -34,7 +34,7 @@ GROUPS = (
     CommandGroup("Find and get files", ("get",), (("More", ("extract", "inspect")),)),
     CommandGroup("Help", ("help", "docs", "completion")),
 )
-_BELOW_MIRROR = "follow, sync, status, prune, magnets"
+_BELOW_MIRROR = "follow, sync, run, status, prune, magnets"
 _ABOUT = "Make, publish and mirror releases of large file collections."
 _WIDTH = 12  # columns of a name
 

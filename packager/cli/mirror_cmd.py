@@ -1,110 +1,144 @@
-"""`packager mirror`: follow, sync, status, prune, magnets."""
+"""`packager mirror`: follow, sync, run, status, prune, magnets."""
 
-import sys
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from packager import api
-from packager.cli import confirm_change, confirm_pruning, output, print_mirror, progress_bars
-from packager.cli.common_options import Json, Workers, processes
+from packager.cli import confirm_pruning, output, print_mirror, progress_bars
+from packager.cli.common_options import Json
+from packager.cli.confirm_change import DryRun, is_asked
+from packager.cli.confirm_change import Yes as PruneYes
 from packager.cli.interrupt import confirm, stop_requested
 from packager.cli.option_groups import with_options
-from packager.core.releases.minisign_key import PublicKey
 from packager.core.reports.mirror_reports import MirrorPlan, MirrorReport
-from packager.errors import InputError
-from packager.mirror.context import Confirmations
+from packager.errors import Declined, InputError
+from packager.mirror.context import Confirmations, OfferedKey
+from packager.mirror.find_mirror import find_mirror, find_new_mirror
 from packager.mirror.mirror_options import MirrorOptions, RunOptions
+from packager.units import parse_seconds
 
 REFUSED, INCOMPLETE = 1, 3
 
 app = typer.Typer(no_args_is_help=True, help="Keep a part of a release that others publish.")
 
-To = Annotated[Path, typer.Option("--to", help="The mirror's folder; tars come into it.", metavar="DIR")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing: trust the key that is shown, take the plan.")]
+Folder = Annotated[
+    Path | None,
+    typer.Argument(help="The mirror's folder. Default: the nearest one upwards.", metavar="DIR"),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask: trust the key that is shown, run the plan.")]
 
 
 @app.command()
 @with_options(options=MirrorOptions, run=RunOptions)
 def follow(
-    source: Annotated[str, typer.Argument(help="Where the release is published: its address or folder.")],
+    source: Annotated[str, typer.Argument(help="The address or the folder of the release.")],
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            help="The mirror's folder. Default: the nearest one upwards, or the current folder if it is empty.",
+            metavar="DIR",
+        ),
+    ] = None,
     *,
-    to: To,
     options: MirrorOptions,
     run: RunOptions,
+    no_fetch: Annotated[bool, typer.Option("--no-fetch", help="Choose, and fetch nothing now.")] = False,
+    dry_run: DryRun = False,
     yes: Yes = False,
     json: Json = False,
 ) -> None:
-    """Check a signed release, choose shards, fetch and share.
+    """Choose and fetch a part of a release.
 
-    Options are kept; run it again with those that should change, and the plan shows what changes.
+    The options are kept in mirror.toml. Run it again to change only those that you name; the plan shows the
+    difference. It ends when all chosen shards are complete and checked; packager mirror run shares them.
 
-    What is chosen stays within the budget and is shown before it is fetched.
-
-    Example: packager mirror follow https://archive.example.org/ --to mirror --budget "2 TB" --dry-run
+    Example: packager mirror follow https://archive.example/ mirror --budget "2 TB"
     """
+    place = find_new_mirror(folder, Path())
     with stop_requested() as stop, progress_bars.show_progress(json=json) as progress:
         report = api.mirror_follow(
             source,
-            to,
+            place,
             options,
             run,
-            ask=_ask(yes=yes, json=json, dry_run=run.dry_run),
+            fetch=not no_fetch,
+            dry_run=dry_run,
+            ask=_ask(yes=yes, json=json),
             stop=stop.is_set,
             progress=progress,
         )
-    _end(report, dry_run=run.dry_run, json=json)
+    _end(report, folder, dry_run=dry_run, json=json, fetch=not no_fetch)
 
 
 @app.command()
 @with_options(run=RunOptions)
 def sync(
-    *,
-    to: To = Path(),
-    run: RunOptions,
-    yes: Yes = False,
-    json: Json = False,
+    folder: Folder = None, *, run: RunOptions, dry_run: DryRun = False, yes: Yes = False, json: Json = False
 ) -> None:
-    """Bring a mirror up to date, and go on sharing.
+    """Check for a new release, fetch what is chosen, then end.
 
-    New shards are chosen within the budget. Nothing is deleted; packager mirror prune deletes what should be.
+    New shards are chosen within the budget. Nothing is deleted: see packager mirror prune.
 
-    Example: packager mirror sync --to mirror --until-done
+    Example: packager mirror sync
     """
+    place = find_mirror(folder, Path())
     with stop_requested() as stop, progress_bars.show_progress(json=json) as progress:
         report = api.mirror_sync(
-            to,
+            place,
             run,
-            ask=_ask(yes=yes, json=json, dry_run=run.dry_run),
+            dry_run=dry_run,
+            ask=_ask(yes=yes, json=json),
             stop=stop.is_set,
             progress=progress,
         )
-    _end(report, dry_run=run.dry_run, json=json)
+    _end(report, folder, dry_run=dry_run, json=json)
+
+
+@app.command()
+@with_options(run=RunOptions)
+def run(
+    folder: Folder = None,
+    *,
+    run: RunOptions,
+    check_every: Annotated[
+        str | None, typer.Option("--check-every", help="Look for a new release this often. First: 6 h.", metavar="TIME")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Sync, check and share until you stop it.
+
+    The signal SIGHUP makes it read mirror.toml again. The exit code is 0 when it is stopped.
+
+    Example: packager mirror run --upload-limit "5 MiB/s"
+    """
+    place = find_mirror(folder, Path())
+    every = None if check_every is None else parse_seconds(check_every, "--check-every", least=1)
+    with stop_requested() as stop, _reload_requested() as reload, progress_bars.show_progress(json=json) as progress:
+        report = api.mirror_run(place, run, check_every=every, reload=reload, stop=stop.is_set, progress=progress)
+    output.show(report, print_mirror.print_run, json=json)
 
 
 @app.command()
 def status(
+    folder: Folder = None,
     *,
-    to: To = Path(),
-    verify: Annotated[bool, typer.Option("--verify", help="Read every whole tar in full, and keep the proof.")] = False,
-    ask_client: Annotated[bool, typer.Option("--ask-client/--offline", help="Ask the client what it does.")] = True,
-    workers: Workers = "auto",
+    offline: Annotated[bool, typer.Option("--offline", help="Do not ask the client.")] = False,
     json: Json = False,
 ) -> None:
-    """Show what a mirror holds, and when it was proved.
+    """Show what this mirror has and when it was checked.
 
-    A client that is reachable says how it shares.
+    The exit code is for monitors: 0 healthy; 1 damaged, as the last check by packager verify DIR found; 3 if a chosen
+    shard is not complete and checked, nothing is chosen, or the release is older than warn_age in mirror.toml.
 
-    The exit code is for monitors: 0 healthy; 1 if --verify found something bad; 3 if a chosen shard is not complete
-    and checked, nothing is chosen, or the release is older than --max-age.
-
-    Example: packager mirror status --to mirror
+    Example: packager mirror status
     """
-    with progress_bars.show_progress(json=json) as progress:
-        report = api.mirror_status(
-            to, ask_client=ask_client, verify=verify, workers=processes(workers), progress=progress
-        )
+    report = api.mirror_status(find_mirror(folder, Path()), ask_client=not offline)
     output.show(report, print_mirror.print_status, json=json)
     if report.health != "healthy":
         raise typer.Exit(REFUSED if report.health == "damaged" else INCOMPLETE)
@@ -112,16 +146,23 @@ def status(
 
 @app.command()
 def prune(
-    *, to: To = Path(), dry_run: confirm_change.DryRun = False, yes: confirm_change.Yes = False, json: Json = False
+    folder: Folder = None,
+    *,
+    dry_run: DryRun = False,
+    yes: PruneYes = False,
+    json: Json = False,
 ) -> None:
     """Delete shards that the publisher replaced or withdrew.
 
     Only tars that this mirror fetched are deleted.
 
-    Example: packager mirror prune --to mirror --dry-run
+    Example: packager mirror prune --dry-run
     """
+    place = find_mirror(folder, Path())
     with progress_bars.show_progress(json=json) as progress:
-        report = api.mirror_prune(to, ask=confirm_pruning.confirm_pruning(yes=yes), dry_run=dry_run, progress=progress)
+        report = api.mirror_prune(
+            place, ask=confirm_pruning.confirm_pruning(yes=yes), dry_run=dry_run, progress=progress
+        )
     if json:
         output.show_json(report)
     else:
@@ -129,44 +170,79 @@ def prune(
 
 
 @app.command()
-def magnets(*, to: To = Path()) -> None:
-    """Print the chosen shards' magnet links, one a line.
+def magnets(folder: Folder = None) -> None:
+    """Print the magnet links of the chosen shards.
 
-    Example: packager mirror magnets --to mirror > magnets.txt
+    Example: packager mirror magnets > magnets.txt
     """
-    for link in api.mirror_magnets(to):
+    for link in api.mirror_magnets(find_mirror(folder, Path())):
         output.print_message(link)
 
 
-def _ask(*, yes: bool, json: bool, dry_run: bool) -> Confirmations:
-    """Return what asks the owner on the terminal; without one only what needs no answer goes on."""
-    terminal = sys.stdin.isatty() and sys.stderr.isatty()
+@contextmanager
+def _reload_requested() -> Iterator[Callable[[], bool]]:
+    """Yield what says, once for each SIGHUP, that mirror.toml is to be read again."""
+    asked = threading.Event()
 
-    def key(offered: PublicKey) -> bool:
-        output.stderr_console(f"key {offered.name} stands beside the release: {offered.line}")
+    def reload() -> bool:
+        was_asked = asked.is_set()
+        asked.clear()
+        return was_asked
+
+    old = signal.signal(signal.SIGHUP, lambda _number, _frame: asked.set())
+    try:
+        yield reload
+    finally:
+        signal.signal(signal.SIGHUP, old)
+
+
+def _ask(*, yes: bool, json: bool) -> Confirmations:
+    """Return what asks the owner on the terminal; without one a plan runs, and an unknown key is refused."""
+    is_terminal = is_asked(yes=yes)
+
+    def key(offered: OfferedKey) -> bool:
+        title = f"{offered.title}, release {offered.serial} of {offered.date}, signed by the key"
+        output.stderr_console(f"{title}\n  {offered.key.line}")
         if yes:
             return True
-        if not terminal:
-            what = "no key was given, and there is no terminal to agree to the one beside the release on"
-            raise InputError("--key", what, "get it from the publisher and give it with --key, or trust it with --yes")
-        return confirm("Is this the publisher's key, as you know it from elsewhere?", default=False)
+        if not is_terminal:
+            what = "the key is not known yet, and there is no terminal to ask on"
+            raise InputError(
+                "mirror follow", what, "add --key KEY with the publisher's key, or --yes to trust this one"
+            )
+        if not confirm("Compare it with the key that the publisher shows elsewhere. Trust it?", default=False):
+            raise Declined
+        return True
 
     def plan(made: MirrorPlan) -> bool:
-        if not json and not dry_run:
+        if not print_mirror.is_new(made):
+            return True
+        if not json:
             print_mirror.print_plan(made)
-        return yes or not terminal or confirm("Go on?", default=True)
+        if is_terminal and not confirm(f"{print_mirror.disk_line(made)} {_question(made)}", default=True):
+            raise Declined
+        if not is_terminal and not json:
+            output.print_message(print_mirror.disk_line(made))
+        return True
 
     return Confirmations(key, plan)
 
 
-def _end(report: MirrorReport, *, dry_run: bool, json: bool) -> None:
+def _question(made: MirrorPlan) -> str:
+    """Return what is asked about a plan."""
+    return "Fetch them?" if made.download_size else "Continue?"
+
+
+def _end(report: MirrorReport, folder: Path | None, *, dry_run: bool, json: bool, fetch: bool = True) -> None:
     """Print what was done, and exit by it."""
     if json:
         output.show_json(report)
+    elif dry_run:
+        print_mirror.print_plan(report.plan)
+        output.print_message(print_mirror.disk_line(report.plan))
+        output.print_message("Dry run: nothing was changed.")
     else:
-        if dry_run:
-            print_mirror.print_plan(report.plan)
-        print_mirror.print_report(report, dry_run=dry_run)
+        print_mirror.print_report(report, folder, fetch=fetch)
     if report.refused:
         raise typer.Exit(REFUSED)
     if report.fetched is not None and not report.complete:

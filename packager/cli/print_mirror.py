@@ -1,10 +1,13 @@
 """A mirror's plan, what was done, and what it holds, as text."""
 
+import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
 from packager.cli import output
 from packager.core.releases.minisign_key import PublicKey
 from packager.core.reports.mirror_reports import (
+    FetchReport,
     MirrorPlan,
     MirrorReport,
     MirrorShard,
@@ -12,30 +15,42 @@ from packager.core.reports.mirror_reports import (
     Removable,
     SeedCountSource,
 )
+from packager.paths import display_text
 from packager.units import count_of, format_limit, format_seconds, format_size
 
 WITHDRAWN = 20  # records that are printed
 
 
+_STATES = {"complete": "complete", "unchecked": "check", "partial": "resume", "missing": "fetch", "blocked": "blocked"}
+
+
+def is_new(made: MirrorPlan) -> bool:
+    """Say whether a plan fetches or changes anything."""
+    return bool(made.download_size or made.changed or made.previous is None or made.withdrawn or made.obsolete)
+
+
+def disk_line(made: MirrorPlan) -> str:
+    """Return what is free on the disk, and what of it stays free."""
+    return f"Disk: {format_size(made.free_space)} free; {format_limit(made.reserve)} of that stays free."
+
+
 def print_plan(made: MirrorPlan) -> None:
-    """Print which shards are to be held, and why."""
-    signed = f"signed, key {PublicKey.parse(made.key).name} pinned" if made.key else "NOT SIGNED"
+    """Print which shards are chosen, what they take, and what changes."""
+    signed = f"signed by key {PublicKey.parse(made.key).name}" if made.key else "NOT SIGNED"
     output.print_message(f"{made.collection}, release {made.serial} of {made.date[:10]}, {signed}")
-    rows = [(each.name, each.phase, format_size(each.size), each.on_disk, each.reason) for each in made.chosen]
-    output.print_table(("shard", "phase", "size", "here", "why"), rows, right=(2,))
-    output.print_message(
-        f"{count_of(len(made.chosen), 'shard')}, {format_size(made.size)}"
-        f" and {format_size(made.documents)} of documents, of a budget of {format_limit(made.budget)}; "
-        f"{format_size(made.download_size)} to fetch; "
-        f"{format_size(made.free_space)} free, {format_limit(made.reserve)} of it kept free"
-    )
-    output.print_message(_counted_by(made.counted_by))
-    for each in made.counted_by.trackers:
-        if each.error:
-            output.print_message(f"  {each.tracker}: {each.error}")
+    rows = [
+        (
+            each.name,
+            each.phase,
+            format_size(each.size),
+            "unknown" if each.seeders is None else f"{each.seeders:,}",
+            _STATES[each.on_disk],
+        )
+        for each in made.chosen
+    ]
+    output.print_table(("SHARD", "PHASE", "SIZE", "SEEDERS", "STATE"), rows, right=(2, 3))
     for change in made.changed:
-        before, now = (_setting(change.name, value) for value in (change.before, change.now))
-        output.print_message(f"changed: {change.name.replace('_', '-')}: {before} -> {now}")
+        output.print_message(f"changed: {change.name.replace('_', '-')}: {change.before} -> {change.now}")
     for name in made.obsolete:
         output.print_message(f"obsolete now: {name}")
     for record in made.withdrawn[:WITHDRAWN]:
@@ -45,16 +60,19 @@ def print_plan(made: MirrorPlan) -> None:
         output.print_message(
             f"and {count_of(len(made.withdrawn) - WITHDRAWN, 'more record')} withdrawn; --json has all"
         )
-    for odd in made.left_out:
-        output.print_message(f"left out: {odd.where}: {odd.what}")
+    for issue in made.left_out:
+        output.print_message(f"left out: {issue.where}: {issue.what}")
     _removable(made.removable)
-
-
-def _setting(name: str, value: str) -> str:
-    """Return a setting's value for people."""
-    if name in ("budget", "reserve"):
-        return format_size(int(value))
-    return format_seconds(int(value)) if name == "max_age" else value
+    if made.counted_by.source != "nobody":
+        output.print_message(_counted_by(made.counted_by))
+    for each in made.counted_by.trackers:
+        if each.error:
+            output.print_message(f"  {each.tracker}: {each.error}")
+    shards, total = count_of(len(made.chosen), "shard"), format_size(made.size + made.documents)
+    output.print_message(
+        f"{shards}, {format_size(made.size)}, and the documents, {format_size(made.documents)}: {total} of "
+        f"{format_limit(made.budget)}."
+    )
 
 
 def _removable(tars: Sequence[Removable]) -> None:
@@ -74,59 +92,87 @@ def _removable(tars: Sequence[Removable]) -> None:
 
 def _counted_by(counted: SeedCountSource) -> str:
     """Return where the seed counts come from."""
-    if counted.source == "nobody":
-        return "seed counts: none, so all shards count alike"
     sources = {"list": "the release's list", "trackers": "its trackers", "dht": "the DHT (peers, seeds or not)"}
     when = f", of {counted.counted_at[:16].replace('T', ' ')}" if counted.counted_at else ""
-    return f"seed counts: from {sources[counted.source]}{when}; {counted.known:,} of {count_of(counted.total, 'shard')}"
+    known = f"{counted.known:,} of {count_of(counted.total, 'shard')}"
+    return f"Seeders: from {sources[counted.source]}{when}; known for {known}."
 
 
-def print_report(done: MirrorReport, *, dry_run: bool) -> None:
-    """Print what was done."""
-    if not done.applied:
-        output.print_message("mirror: nothing was written" + (" (--dry-run)" if dry_run else ""))
-        return
-    for name in done.stopped:
-        output.print_message(f"stopped in {done.client}: {name}: it must not be handed out any more")
-    for odd in done.refused:
-        output.print_message(f"refused by {done.client}: {odd.where}: {odd.what}")
-    if done.fetched is not None:
-        fetched = done.fetched
-        for shard in fetched.shards:
-            if shard.state != "seeding":
-                output.print_message(
-                    f"{shard.name}: {shard.state}, {shard.progress:.0%} is here"
-                    + (f": {shard.error}" * bool(shard.error))
-                )
-        output.print_message(
-            f"mirror: {fetched.complete} of {count_of(len(fetched.shards), 'shard')} whole and checked; "
-            f"{format_size(fetched.downloaded)} received, {format_size(fetched.uploaded)} sent "
-            f"in {format_seconds(fetched.seconds)}; go on with: packager mirror sync"
-        )
-    elif done.client == "none":
-        output.print_message("mirror: nothing fetched (--client none); links: packager mirror magnets")
+def _command(name: str, folder: Path | None) -> str:
+    """Return a command of the same mirror."""
+    return f"packager mirror {name}" + (f" {shlex.quote(display_text(str(folder)))}" if folder is not None else "")
+
+
+def print_report(done: MirrorReport, folder: Path | None, *, fetch: bool) -> None:
+    """Print what `follow` or `sync` did, and what to do next. folder: as the user named it."""
+    plan, size = done.plan, format_size(done.plan.size)
+    _print_client(done)
+    shards = count_of(len(plan.chosen), "shard")
+    if done.client not in ("builtin", "none") and fetch:
+        added = count_of(len(done.added), "shard")
+        output.print_message(f"{added} added to {done.client}; {shards} chosen, {size}.")
+        output.next_step(_command("status", folder))
+    elif done.fetched is not None:
+        _print_unfinished(done.fetched)
+        complete = done.fetched.complete
+        if done.complete and not is_new(plan) and not done.fetched.downloaded:
+            output.print_message(f"Release {plan.serial} is still the newest; all {shards} are complete.")
+        else:
+            have = sum(each.size for each in plan.chosen) if done.complete else None
+            amount = f", {format_size(have)}" if have is not None else ""
+            are = "is" if len(plan.chosen) == 1 else "are"
+            output.print_message(f"{complete:,} of {shards} {are} complete and checked{amount}.")
+        output.next_step(_command("run" if done.complete else "sync", folder))
+    elif not plan.chosen:
+        output.print_message("No shard is chosen.")
     else:
-        output.print_message(
-            f"mirror: {count_of(len(done.added), 'shard')} handed to {done.client}; see: packager mirror status"
-        )
+        output.print_message(f"{shards} chosen, {size}; nothing was fetched.")
+        output.next_step(_command("sync" if done.client != "none" else "magnets", folder))
+
+
+def print_run(done: MirrorReport) -> None:
+    """Print what `run` did until it was stopped."""
+    _print_client(done)
+    if done.fetched is None:
+        output.print_message("Stopped.")
+        return
+    _print_unfinished(done.fetched)
+    sent, received = format_size(done.fetched.uploaded), format_size(done.fetched.downloaded)
+    output.print_message(f"Stopped. Sent {sent}, received {received} in {format_seconds(done.fetched.seconds)}.")
+
+
+def _print_client(done: MirrorReport) -> None:
+    """Print what a client stopped and refused."""
+    for name in done.stopped:
+        output.print_message(f"stopped in {done.client}: {name}: it must not be shared any more")
+    for issue in done.refused:
+        output.print_message(f"refused by {done.client}: {issue.where}: {issue.what}")
+
+
+def _print_unfinished(fetched: FetchReport) -> None:
+    """Print the shards that are not complete."""
+    for shard in fetched.shards:
+        if shard.state != "seeding":
+            why = f": {shard.error}" if shard.error else ""
+            output.print_message(f"{shard.name}: {shard.state}, {shard.progress:.0%} is here{why}")
 
 
 def print_status(found: MirrorStatus) -> None:
     """Print what a mirror holds."""
-    signed = f"key {PublicKey.parse(found.key).name}" if found.key else "NOT SIGNED"
+    signed = f"signed by key {PublicKey.parse(found.key).name}" if found.key else "NOT SIGNED"
     output.print_message(
         f"{found.collection}, release {found.serial} of {found.date[:10]}, {signed}, from {found.release}"
     )
-    titles = ("shard", "size", "here", "verified", "seeding", "ratio", "peers", "note")
+    titles = ("SHARD", "SIZE", "STATE", "CHECKED", "SHARED", "RATIO", "PEERS", "NOTE")
     output.print_table(titles, [_row(each) for each in found.shards], right=(1, 5, 6))
     output.print_message(
-        f"{format_size(found.complete_size)} held of a budget of {format_limit(found.budget)}; client {found.client}"
+        f"{format_size(found.complete_size)} of {format_limit(found.budget)} are complete; client: {found.client}"
     )
     _removable(found.removable)
     for warning in found.warnings:
         output.print_message(f"warning: {warning}")
     chosen = [each for each in found.shards if each.chosen]
-    whole = sum(each.on_disk == "complete" and not each.bad_pieces for each in chosen)
+    whole = sum(each.on_disk == "complete" and not each.bad for each in chosen)
     checked = min((each.verified or "" for each in chosen), default="")[:10]
     words = {"healthy": "Healthy", "damaged": "Damaged", "incomplete": "Incomplete", "old": "Old release"}
     when = f", checked {checked}" if checked else ""
@@ -144,7 +190,7 @@ def _row(shard: MirrorShard) -> tuple[str, ...]:
         "obsolete" if shard.obsolete else "",
         "withheld" if shard.withheld else "",
         "" if shard.chosen else "not chosen",
-        f"{count_of(shard.bad_pieces, 'bad piece')}" if shard.bad_pieces else "",
+        count_of(shard.bad, "fault") if shard.bad else "",
     ]
     return (
         shard.name,

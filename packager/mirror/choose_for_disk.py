@@ -13,7 +13,7 @@ from packager.core.reports.issues import Issue
 from packager.engine.tables import sql
 from packager.errors import InputError
 from packager.mirror.local_shards import LocalShard
-from packager.mirror.state import Settings
+from packager.mirror.mirror_settings import Settings
 from packager.model import Release, ShardName
 from packager.units import count_of
 

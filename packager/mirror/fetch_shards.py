@@ -5,6 +5,7 @@ the next run, which keeps every piece that is right.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
@@ -16,8 +17,9 @@ from packager.engine.network.session_watch import SessionWatch
 from packager.mirror import local_shards
 from packager.mirror.context import RunContext
 from packager.mirror.local_shards import is_proved, proof_of
-from packager.mirror.mirror_options import RunOptions
-from packager.mirror.state import LIVE_SECONDS, MirrorFolder, RunState, Settings, VerifiedTar
+from packager.mirror.mirror_options import RunOptions, reach_of
+from packager.mirror.mirror_settings import Settings
+from packager.mirror.state import LIVE_SECONDS, MirrorFolder, RunState, VerifiedTar
 from packager.model import ReleaseShard, ShardName
 
 ACTIVE = 8  # shards that come at once; one that stands still does not count
@@ -31,22 +33,32 @@ def fetch_shards(
     run: RunOptions,
     around: RunContext,
     *,
+    share: bool,
     changed: Callable[[], bool] = lambda: False,
 ) -> FetchReport:
-    """Fetch and share shards, best first, until `around.stop` says so or `run` does; return how it ended.
+    """Fetch and share shards, best first, until `around.stop` says so or the time is up; return how it ended.
 
-    changed: says whether there is something new, which ends it, too.
+    share: continue when all are complete. changed: says whether there is something new, which ends it, too.
 
     Every shard that becomes whole is noted in verified.json, once its tar is durable. Raises IncompleteError
     where the disk fails.
     """
-    with TorrentSession(run.reach(settings.allowed), run.find_peers(), may_write=True) as session:
-        downloads = _Downloads(folder, shards, session, run, around)
+    with TorrentSession(reach_of(settings), run.find_peers(), may_write=True) as session:
+        downloads = _Downloads(folder, shards, session, _Rules(run, settings.web_seeds, share), around)
         try:
             downloads.run(lambda: around.stop() or changed())
             return downloads.report()
         finally:
             downloads.save(live=False)
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """How shards are fetched, and whether to continue when all are complete."""
+
+    run: RunOptions
+    web_seeds: bool
+    share: bool
 
 
 class _Downloads:
@@ -57,13 +69,13 @@ class _Downloads:
         folder: MirrorFolder,
         shards: Sequence[ReleaseShard],
         session: TorrentSession,
-        run: RunOptions,
+        rules: "_Rules",
         around: RunContext,
     ) -> None:
-        self._folder, self._session, self._run = folder, session, run
+        self._folder, self._session, self._rules = folder, session, rules
         self._clocks, self._progress = around.clocks, around.progress
         self._watch = SessionWatch(
-            session, seconds=run.stop_after, clock=around.clocks.steady, progress=around.progress
+            session, seconds=rules.run.stop_after, clock=around.clocks.steady, progress=around.progress
         )
         self._shards = {shard.name: shard for shard in shards}
         self._proofs = folder.proofs()
@@ -93,7 +105,7 @@ class _Downloads:
         if self._clocks.steady() - self._saved_at >= LIVE_SECONDS:
             self.save(live=True)
         ended = sum(each.state in ("seeding", "failed") for each in self._watch.status)
-        return not self._run.until_done or ended < len(self._shards)  # each was looked at since it was added
+        return self._rules.share or ended < len(self._shards)  # each was looked at since it was added
 
     def _refresh(self) -> None:
         """Ask how every torrent stands; what is complete has its proof before anything else sees that it is."""
@@ -140,7 +152,8 @@ class _Downloads:
                 shard.name,
                 file.torrent,
                 self._folder.tar(shard.name),
-                web_seeds=() if self._run.no_web_seeds else file.metainfo.web_seeds,
+                web_seeds=file.metainfo.web_seeds if self._rules.web_seeds else (),
+                trackers=self._rules.run.trackers,
                 verified=shard.name in self._proved,
             )
             if shard.name not in self._proved:

@@ -18,7 +18,7 @@ from packager.engine.network.scrape_trackers import SILENT_SECONDS, scrape_track
 from packager.engine.published.release_reader import ReleaseReader
 from packager.errors import IncompleteError, PackagerError
 from packager.mirror.context import RunContext
-from packager.mirror.state import Settings
+from packager.mirror.mirror_settings import Settings
 from packager.model import CountSource, Release, ShardName
 from packager.paths import display_text
 from packager.progress import Progress
@@ -44,10 +44,10 @@ def find_seed_counts(
 ) -> tuple[Seeds, SeedCountSource]:
     """Return the seeds of each shard, None or left out where nobody knows, and who said so.
 
-    settings.counts: whom to ask; "auto": the list, then the trackers where it has no counts or old ones and the
+    settings.seed_counts: whom to ask; "auto": the list, then the trackers where it has no counts or old ones and the
     choice hangs on them, then the DHT where no tracker answers and `reach` uses it.
     """
-    asked = settings.counts
+    asked = settings.seed_counts
     listed, at = _published(source, release, around.progress) if asked in ("auto", "list") else ({}, None)
     by_list = _said(release, listed, "list" if _known(release, listed) else "nobody", at)
     if asked == "list" or (asked == "auto" and not _is_wanting(release, settings, listed, at, around)):
@@ -93,7 +93,7 @@ def _scraped(
     release: Release, settings: Settings, around: RunContext
 ) -> tuple[dict[ShardName, int | None], tuple[TrackerAnswer, ...]]:
     """Return what the release's trackers say."""
-    silent = min(around.seconds, SILENT_SECONDS)
+    silent = min(settings.timeout, SILENT_SECONDS)
     scraped = scrape_trackers(
         questions(release), allowed=settings.allowed, silent=silent, stop=around.stop, progress=around.progress
     )

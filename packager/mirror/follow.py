@@ -3,10 +3,12 @@
 Nothing stands in the state before all of it was found right. Fetching the shards themselves is fetch_shards.py's.
 """
 
-import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+import msgspec
 
 from packager.core.releases import documents
 from packager.core.releases.kept_entries import staleness_warning
@@ -22,17 +24,20 @@ from packager.core.reports.mirror_reports import (
 from packager.engine.files import atomic_files
 from packager.engine.project.key_files import read_public
 from packager.engine.published.accept_release import AcceptedRelease, accept_next, accept_release
-from packager.engine.published.release_reader import ReleaseReader, open_release_reader
-from packager.errors import InputError
+from packager.engine.published.release_reader import RELEASE, ReleaseReader, open_release_reader
+from packager.errors import InputError, TrustError
 from packager.mirror import fetch_documents, local_shards
 from packager.mirror.choose_for_disk import DiskChoice, choose_for_disk
-from packager.mirror.context import RunContext
+from packager.mirror.context import OfferedKey, RunContext
 from packager.mirror.find_seed_counts import find_seed_counts
 from packager.mirror.local_shards import LocalShard
-from packager.mirror.mirror_options import MirrorOptions, RunOptions
-from packager.mirror.state import ChosenShard, MirrorFolder, MirrorState, Settings
+from packager.mirror.mirror_options import MirrorTask, reach_of
+from packager.mirror.mirror_settings import Settings
+from packager.mirror.mirror_toml import format_time
+from packager.mirror.state import ChosenShard, MirrorFolder, MirrorState
 from packager.model import Release, ReleaseShard, ShardName
 from packager.paths import display_text
+from packager.units import format_limit
 
 
 @dataclass(frozen=True)
@@ -47,16 +52,19 @@ class StepResult:
 
 
 def follow_release(
-    folder: MirrorFolder, settings: Settings, options: MirrorOptions, run: RunOptions, around: RunContext
+    folder: MirrorFolder, keep: Settings, settings: Settings, task: MirrorTask, around: RunContext
 ) -> StepResult:
     """Follow the newest release and choose of it; the caller holds the state's lock, unless it is a dry run.
 
-    Raises TrustError for what is refused; then, as for a dry run, nothing was written.
+    keep: the settings for mirror.toml. settings: those of this run. Raises TrustError for what is refused; then, as
+    for a dry run, nothing was written.
     """
     held = folder.load()
-    with open_release_reader(settings.source, seconds=around.seconds, allowed=settings.allowed) as source:
-        newest = _newest(source, held, options, around)
-        seeds, counted_by = find_seed_counts(source, newest.release, settings, run.reach(settings.allowed), around)
+    with open_release_reader(settings.source, seconds=settings.timeout, allowed=settings.allowed) as source:
+        newest = _newest(source, held, settings, task, around)
+        if newest.followed.keys and (keep.key is None or held is None):
+            keep = msgspec.structs.replace(keep, key=newest.followed.keys[0])
+        seeds, counted_by = find_seed_counts(source, newest.release, settings, reach_of(settings), around)
         proofs = folder.proofs()
         read = partial(fetch_documents.read_torrent, folder, source)
         lying = local_shards.find_local_shards(folder, newest.release, proofs, read, may_write=True)
@@ -75,43 +83,60 @@ def follow_release(
         to_remove = local_shards.removable(
             newest.release, lying, (each.name for each in selection.chosen), fetched, now=now
         )
-        plan = _plan(settings, newest, selection, lying, held, free=room, counted_by=counted_by, removable=to_remove)
+        plan = _plan(
+            keep, newest, selection, lying, held, free=room, seeds=seeds, counted_by=counted_by, removable=to_remove
+        )
         warnings = (*_warnings(newest, settings, now), *filter(None, [folder.proofs_fault()]))
         shards = _chosen_shards(newest.release, selection)
-        if run.dry_run or not around.ask.plan(plan):
+        if task.dry_run or not around.ask.plan(plan):
             return StepResult(plan, warnings, None, shards, newest.release)
-        mirror = _mirror(settings, newest, selection, held, now)
+        mirror = _mirror(keep, newest, selection, held, now)
         _fetch_documents(folder, source, shards, around)
+    folder.save_settings(keep)
     if mirror != held or not folder.is_kept(mirror, newest.body, newest.minisig):
         folder.save(mirror, newest.body, newest.minisig)
     return StepResult(plan, warnings, mirror, shards, newest.release)
 
 
 def _newest(
-    source: ReleaseReader, held: MirrorState | None, options: MirrorOptions, around: RunContext
+    source: ReleaseReader, held: MirrorState | None, settings: Settings, task: MirrorTask, around: RunContext
 ) -> AcceptedRelease:
     """Return the newest release, by the key pinned here or by one that is agreed to now."""
-    key = None if options.key is None else read_public(os.fspath(options.key))
+    options = task.options
+    named = "--key" if options.key is not None else "mirror.toml: follow[0].key"
+    written = settings.key if options.key is None else options.key
+    key = None if written is None else read_public(written)
     if held is None:
-        if options.unsigned and key is not None:
-            raise InputError("--unsigned", "a key is given as well", "leave one of them out")
-        if options.unsigned:
+        if settings.allow_unsigned and key is not None:
+            raise InputError("", "--allow-unsigned cannot be used with --key", "remove one of them")
+        if settings.allow_unsigned:
             around.progress.note(
                 "NOT SIGNED: nothing proves who made this release; only that later ones follow from it"
             )
-        confirm = None if options.unsigned else around.ask.key
-        if options.start_serial is None:
+        confirm = None if settings.allow_unsigned else partial(_confirm_key, source, around)
+        if options.from_serial is None:
             return accept_release(source, key, confirm=confirm)
-        first = accept_release(source, key, confirm=confirm, path=f"releases/{options.start_serial}.json")
+        first = accept_release(source, key, confirm=confirm, path=f"releases/{options.from_serial}.json")
         return accept_next(source, first.followed)
     pinned = held.followed.keys
     if key is not None and key.line not in pinned:
         name = PublicKey.parse(pinned[0]).name if pinned else "none"
-        fix = "to follow it anew by another key, use another --to folder"
-        raise InputError("--key", f"{key.name} is not the key pinned here ({name})", fix)
-    if options.unsigned and pinned:
-        raise InputError("--unsigned", "a key is pinned here, and stays so", "leave it out")
+        fix = "to follow the release by another key, use another folder"
+        raise InputError(named, f"{key.name} is not the key pinned here ({name})", fix)
+    if options.allow_unsigned and pinned:
+        raise InputError("--allow-unsigned", "this mirror has a key already", "remove it")
     return accept_next(source, held.followed)
+
+
+def _confirm_key(source: ReleaseReader, around: RunContext, key: PublicKey) -> bool:
+    """Return whether the owner trusts the key beside the release. He sees what the release says of itself."""
+    body = source.read(RELEASE, documents.LIMIT)
+    try:
+        release = documents.from_bytes(body, Release, RELEASE)
+    except InputError as error:
+        raise TrustError(RELEASE, f"malformed: {error.what}", "do not use it; ask the publisher") from error
+    title = display_text(release.collection.title)
+    return around.ask.key(OfferedKey(key, title, release.serial, display_text(release.date[:10])))
 
 
 def _without_documents(source: str, folder: MirrorFolder, release: Release) -> list[ShardName]:
@@ -142,7 +167,7 @@ def _stayed_with(held: MirrorState | None, settings: Settings) -> tuple[ShardNam
 
 def _warnings(newest: AcceptedRelease, settings: Settings, now: str) -> tuple[str, ...]:
     """Return what its owner should know of the release."""
-    warnings = [staleness_warning(newest.followed, now=now, max_age=settings.max_age)]
+    warnings = [staleness_warning(newest.followed, now=now, max_age=settings.warn_age)]
     if not newest.followed.keys:
         warnings.append("not signed: nothing proves who made this release")
     return tuple(warning for warning in warnings if warning is not None)
@@ -156,6 +181,7 @@ def _plan(
     held: MirrorState | None,
     *,
     free: int,
+    seeds: Mapping[ShardName, int | None],
     counted_by: SeedCountSource,
     removable: tuple[Removable, ...],
 ) -> MirrorPlan:
@@ -166,6 +192,7 @@ def _plan(
             name=each.name,
             phase=phases[each.name],
             size=each.size,
+            seeders=seeds.get(each.name),
             on_disk=lying.get(each.name, local_shards.NOTHING).state,
             reason=each.why if each.name in lying or each.why != "held already" else "chosen before",
         )
@@ -174,6 +201,7 @@ def _plan(
     return MirrorPlan(
         collection=newest.followed.collection,
         serial=newest.followed.serial,
+        previous=held.followed.serial if held else None,
         date=newest.followed.date,
         key=newest.followed.keys[0] if newest.followed.keys else None,
         evidence=newest.evidence(display_text(settings.source)),
@@ -199,16 +227,24 @@ def _changed(held: MirrorState | None, settings: Settings) -> tuple[ChangedSetti
     if held is None:
         return ()
     return tuple(
-        ChangedSetting(name=name, before=_text(before), now=_text(now))
+        ChangedSetting(name=name, before=_text(name, before), now=_text(name, now))
         for name in Settings.__struct_fields__
-        if (before := getattr(held.settings, name)) != (now := getattr(settings, name))
+        if name != "key" and (before := getattr(held.settings, name)) != (now := getattr(settings, name))
     )
 
 
-def _text(value: object) -> str:
+def _text(name: str, value: object) -> str:
     """Return a setting as text."""
     if value is None:
         return "all"
+    if name in ("budget", "reserve") and isinstance(value, int):
+        return format_limit(value)
+    if name in ("upload_limit", "download_limit") and isinstance(value, int):
+        return f"{format_limit(value)}/s" if value else "none"
+    if name in ("warn_age", "check_every", "timeout") and isinstance(value, int | float):
+        return format_time(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return display_text((", ".join(map(str, value)) or "none") if isinstance(value, tuple) else str(value))
 
 

@@ -5,8 +5,9 @@ import os
 import stat
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
+
+import msgspec
 
 from packager.core.bittorrent.parse_torrent import parse_torrent
 from packager.core.bittorrent.piece_hashes import PieceHashes
@@ -15,12 +16,10 @@ from packager.core.reports.mirror_reports import OnDisk, Removable
 from packager.engine.files import atomic_files
 from packager.engine.files.file_stamp import FileStamp
 from packager.engine.files.shard_torrent import ShardTorrent, open_shard_torrent
-from packager.engine.hashing.find_bad_pieces import bad_pieces
 from packager.errors import from_os_error
 from packager.mirror.state import MirrorFolder, MirrorState, VerifiedTar
 from packager.model import Release, ReleaseShard, ShardName
 from packager.paths import display_text
-from packager.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -144,12 +143,12 @@ def _stat(path: Path) -> os.stat_result | None:
 
 def is_proved(proof: VerifiedTar | None, lying: LocalShard) -> bool:
     """Say whether a tar was found right in full and did not change since."""
-    return (
-        proof is not None
-        and proof.verified is not None
-        and not FileStamp(proof.size, proof.mtime_ns).difference(FileStamp(lying.size, lying.mtime_ns))
-        and lying.state == "complete"
-    )
+    return proof is not None and proof.verified is not None and is_unchanged(proof, lying) and lying.state == "complete"
+
+
+def is_unchanged(proof: VerifiedTar, lying: LocalShard) -> bool:
+    """Say whether a tar did not change since it was checked."""
+    return not FileStamp(proof.size, proof.mtime_ns).difference(FileStamp(lying.size, lying.mtime_ns))
 
 
 def fetched_here(mirror: MirrorState | None, proofs: Iterable[ShardName]) -> set[ShardName]:
@@ -204,24 +203,25 @@ def sync_file(path: Path) -> None:
         raise from_os_error(error, display_text(str(path))) from error
 
 
-def verify_tars(
-    folder: MirrorFolder, shards: Iterable[ReleaseShard], *, workers: int, now: Callable[[], str], progress: Progress
-) -> dict[ShardName, int]:
-    """Read whole tars in full and keep what was proved; return how many bad pieces each has."""
-    proofs, bad = folder.proofs(), {}
-    for shard in shards:
-        lying = look_at(folder, shard)
-        file = open_shard_torrent(folder.document(shard.torrent))
-        ranges = partial(file.ranges, folder.tar(shard.name))
-        progress.begin("Checking", shard.size)
-        every = range(file.pieces.count)
-        wrong = bad_pieces(ranges, file.pieces, every, workers=workers, advance=progress.advance)
-        progress.end()
-        bad[shard.name] = len(wrong)
-        kept = proofs.get(shard.name, VerifiedTar())
-        proofs[shard.name] = proof_of(lying, None if wrong else now(), kept.uploaded)
-        folder.save_proofs(proofs)
-    return bad
+def keep_checks(folder: MirrorFolder, checked: Mapping[str, int], release: Release, *, now: str) -> None:
+    """Keep what a full check found. checked: the number of faults of each tar, by the name of its shard.
+
+    now: RFC 3339. The caller holds the state's lock.
+    """
+    proofs = folder.proofs()
+    for shard in release.shards:
+        if shard.name in checked and (here := look_at(folder, shard)).state in ("complete", "partial"):
+            bad, torrent = checked[shard.name], folder.document(shard.torrent)
+            if bad and shard.name not in proofs and not _is_begun(folder.tar(shard.name), torrent):
+                continue  # a file of the user's, which from now on must not count as this mirror's
+            kept = proof_of(here, None if bad else now, proofs.get(shard.name, VerifiedTar()).uploaded)
+            proofs[shard.name] = msgspec.structs.replace(kept, bad=bad)
+    folder.save_proofs(proofs)
+
+
+def _is_begun(tar: Path, torrent: Path) -> bool:
+    """Say whether a file has a right piece of a torrent; no torrent: it has not."""
+    return torrent.is_file() and not is_unrelated(tar, open_shard_torrent(torrent).pieces)
 
 
 def proof_of(lying: LocalShard, verified: str | None, uploaded: int) -> VerifiedTar:

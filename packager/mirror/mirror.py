@@ -1,4 +1,4 @@
-"""`mirror follow` and `mirror sync`: one step along the release, then the shards fetched or handed over."""
+"""`mirror follow`, `mirror sync` and `mirror run`: follow the release, then fetch or hand over."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,98 +17,107 @@ from packager.mirror.context import AGREE_TO_PLANS, RunContext
 from packager.mirror.fetch_shards import fetch_shards
 from packager.mirror.fetch_with_client import add_to_client, stop_withheld
 from packager.mirror.follow import StepResult, follow_release
-from packager.mirror.mirror_options import MirrorOptions, RunOptions, settings_of
-from packager.mirror.state import MirrorFolder, Settings
+from packager.mirror.mirror_options import MirrorOptions, MirrorTask
+from packager.mirror.mirror_settings import Settings
+from packager.mirror.state import MirrorFolder
 
 BUILTIN, NONE = "builtin", "none"
+_POLL_SECONDS = 0.5
 
 
-def run_mirror(
-    folder: MirrorFolder, source: str | None, options: MirrorOptions, run: RunOptions, around: RunContext
-) -> MirrorReport:
+def run_mirror(folder: MirrorFolder, task: MirrorTask, around: RunContext) -> MirrorReport:
     """Follow, choose, and fetch or hand over; return what was done.
 
-    source: where the release is; None: where the one is that is followed here. A dry run takes no lock and writes
-    nothing. Raises TrustError for a release that is refused, with nothing changed.
+    A dry run takes no lock and writes nothing. Raises TrustError for a release that is refused, with nothing changed.
     """
-    if run.dry_run:
-        settings = _settings(folder, source, options, run)
-        if options.mirror_id is None and folder.load() is None:
-            around.progress.note(
-                "this mirror has no id yet and one was drawn for this plan; --mirror-id keeps it the same"
-            )
-        stepped = follow_release(folder, settings, options, run, around)
+    if task.dry_run:
+        keep, settings = task.settings(folder.settings())
+        if task.options.mirror_id is None and not folder.is_mirror:
+            around.progress.note("this mirror has no id yet; this plan uses a random one. To choose it: --mirror-id")
+        stepped = follow_release(folder, keep, settings, task, around)
         _warn(stepped, around)
         return _report(stepped, settings)
     with _without_trace(folder), atomic_files.lock_state_folder(folder.state, "mirror"):
-        settings = _settings(folder, source, options, run)
-        client = None if settings.client in (BUILTIN, NONE) else open_client(settings.client)
-        stepped = follow_release(folder, settings, options, run, around)
+        keep, settings = task.settings(folder.settings())
+        _client(settings)  # a wrong one is refused before anything is done
+        stepped = follow_release(folder, keep, settings, task, around)
         _warn(stepped, around)
-        if stepped.mirror is None:
+        if stepped.mirror is None or not task.fetch:
             return _report(stepped, settings)
-        stopped = stop_withheld(client, stepped.release, around.clocks.now()) if client else ()
-        if not stepped.shards:
-            return _report(stepped, settings, stopped=stopped, complete=True)
-        if settings.client == BUILTIN:
-            stepped, fetched = _fetch_on(folder, stepped, settings, run, around)
-            return _report(stepped, settings, fetched=fetched, complete=fetched.complete == len(stepped.shards))
-        return _handed(folder, stepped, settings, client, stopped)
+        return _work(folder, stepped, settings, task, around)
 
 
-def _settings(folder: MirrorFolder, source: str | None, options: MirrorOptions, run: RunOptions) -> Settings:
-    """Return the settings that hold now: those that are given, then those that are kept. Raises InputError."""
-    held = folder.required() if source is None else folder.load()
-    kept = held.settings if held is not None else None
-    return settings_of(kept, source or (kept.source if kept else ""), options, run)
+def _client(settings: Settings) -> Client | None:
+    """Return the client that fetches; None if that is this process, or nobody. Raises InputError."""
+    return None if settings.client in (BUILTIN, NONE) else open_client(settings.client)
 
 
-def _fetch_on(
-    folder: MirrorFolder, stepped: StepResult, settings: Settings, run: RunOptions, around: RunContext
-) -> tuple[StepResult, FetchReport]:
-    """Fetch and share, and take each new release that appears meanwhile; return the last step and all that was done.
+def _work(
+    folder: MirrorFolder, stepped: StepResult, settings: Settings, task: MirrorTask, around: RunContext
+) -> MirrorReport:
+    """Fetch or hand over, and follow each new release that appears meanwhile; return all that was done.
 
-    A release that is refused, or cannot be fetched, changes nothing: a warning names it, and sharing goes on.
+    A release that is refused, or cannot be fetched, changes nothing: a warning names it, and the work continues.
     """
-    around = replace(around, ask=AGREE_TO_PLANS)
-    watch = NewRelease(settings, stepped, run.check_every, around)
+    again, quiet = replace(task, source=None, options=MirrorOptions()), replace(around, ask=AGREE_TO_PLANS)
+    watch = NewRelease(settings, stepped, around)
     began, received, sent = around.clocks.steady(), 0, 0
     while True:
         used = around.clocks.steady() - began
-        left = run if run.stop_after is None else replace(run, stop_after=max(0.0, run.stop_after - used))
-        fetched = fetch_shards(folder, stepped.shards, settings, left, around, changed=watch.look)
-        received, sent = received + fetched.downloaded, sent + fetched.uploaded
-        if not watch.found:
+        limit = task.run.stop_after
+        left = task.run if limit is None else replace(task.run, stop_after=max(0.0, limit - used))
+        if settings.client == BUILTIN and (stepped.shards or task.share):
+            fetched = fetch_shards(folder, stepped.shards, settings, left, around, share=task.share, changed=watch.look)
+            received, sent = received + fetched.downloaded, sent + fetched.uploaded
             seconds = around.clocks.steady() - began
-            return stepped, msgspec.structs.replace(fetched, downloaded=received, uploaded=sent, seconds=seconds)
+            fetched = msgspec.structs.replace(fetched, downloaded=received, uploaded=sent, seconds=seconds)
+            complete = fetched.complete == len(stepped.shards)
+            report = _report(stepped, settings, fetched=fetched, complete=complete)
+        else:
+            report = _handed(folder, stepped, settings, around)
+            if task.share:
+                _wait(left.stop_after, around, watch)
+        if not watch.found:
+            return report
         try:
-            stepped = follow_release(folder, settings, MirrorOptions(), run, around)
+            keep, new = again.settings(folder.settings())
+            _client(new)
+            stepped, settings = follow_release(folder, keep, new, again, quiet), new
             _warn(stepped, around)
         except PackagerError as error:
             around.progress.note(f"warning: {error}")
             watch.look_again()
-        watch.found = False
+        watch.found, watch.settings = False, settings
+
+
+def _wait(seconds: float | None, around: RunContext, watch: "NewRelease") -> None:
+    """Wait for a new release, the end of the time (None: no end), or the order to stop."""
+    end = None if seconds is None else around.clocks.steady() + seconds
+    while not around.stop() and not watch.look() and (end is None or around.clocks.steady() < end):
+        around.clocks.wait(_POLL_SECONDS)
 
 
 class NewRelease:
     """Looks at intervals whether the source has another release.json than the one that was looked at last."""
 
-    def __init__(self, settings: Settings, stepped: StepResult, every: float, around: RunContext) -> None:
-        """Look each `every` seconds, first after the same time."""
-        self._settings, self._every, self._around = settings, every, around
+    def __init__(self, settings: Settings, stepped: StepResult, around: RunContext) -> None:
+        """Look as often as the settings say, first after that time."""
+        self.settings, self._around = settings, around
         self._digest = stepped.mirror.followed.digest if stepped.mirror else ""
         self._looked = around.clocks.steady()
         self.found = False
 
     def look(self) -> bool:
-        """Say whether there is another one; a source that does not answer has none."""
+        """Say whether there is another one, or mirror.toml is to be read again; a source without an answer has none."""
         now = self._around.clocks.steady()
-        if self.found or now - self._looked < self._every:
+        if self._around.reload():
+            self.found = True
+        if self.found or now - self._looked < self.settings.check_every:
             return self.found
         self._looked = now
+        settings = self.settings
         try:
-            allowed = self._settings.allowed
-            with open_release_reader(self._settings.source, seconds=self._around.seconds, allowed=allowed) as source:
+            with open_release_reader(settings.source, seconds=settings.timeout, allowed=settings.allowed) as source:
                 digest = documents.digest(source.read(RELEASE, documents.LIMIT))
         except PackagerError as error:
             self._around.progress.note(f"warning: {error}")
@@ -141,13 +150,13 @@ def _warn(stepped: StepResult, around: RunContext) -> None:
         around.progress.note(f"warning: {warning}")
 
 
-def _handed(
-    folder: MirrorFolder, stepped: StepResult, settings: Settings, client: Client | None, stopped: tuple[str, ...]
-) -> MirrorReport:
+def _handed(folder: MirrorFolder, stepped: StepResult, settings: Settings, around: RunContext) -> MirrorReport:
     """Hand over to a client that runs, or to nobody."""
+    client = _client(settings)
     if client is None:
-        whole = all(each.on_disk == "complete" for each in stepped.plan.chosen)
-        return _report(stepped, settings, complete=whole)
+        complete = all(each.on_disk == "complete" for each in stepped.plan.chosen)
+        return _report(stepped, settings, complete=complete)
+    stopped = stop_withheld(client, stepped.release, around.clocks.now())
     handed, refused = add_to_client(client, folder, stepped.shards, label=stepped.plan.collection)
     return _report(stepped, settings, stopped=stopped, handed=handed, refused=refused, complete=not refused)
 

@@ -37,9 +37,10 @@ def prune_mirror(
     planned = _report(folder, ended, deleted=False)
     if dry_run or not planned.files or not ask(planned):
         return planned
-    if mirror.settings.client not in (BUILTIN, NONE):
+    settings = folder.settings() or mirror.settings
+    if settings.client not in (BUILTIN, NONE):
         try:
-            stop_withheld(open_client(mirror.settings.client), release, now)
+            stop_withheld(open_client(settings.client), release, now)
         except PackagerError as error:
             progress.note(f"warning: {error}")
     local_shards.remove(folder, (ShardName(each.name) for each in ended if each.prune))

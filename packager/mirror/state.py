@@ -1,10 +1,12 @@
 """What a mirror keeps of the release it follows, in DIR/.packager-mirror. Whole or absent at any instant.
 
-mirror.json             settings, what of the releases may never change, the shards chosen: written last
+mirror.json             what of the releases may never change, the shards chosen and by which settings: written last
 mirror.json.sha256      digests of mirror.json: of the last one, and of the one before
 verified.json           when each tar was proved, and what of it was uploaded: a cache, rebuilt if it is damaged
 release/                release.json, its signature, the chosen shards' documents, as published
 release/releases/       SERIAL.json of the release that mirror.json speaks of
+
+Beside it, DIR/mirror.toml has the owner's settings.
 """
 
 import os
@@ -14,7 +16,6 @@ from typing import Literal
 
 import msgspec
 
-from packager.core.http.allowed_hosts import AllowedHosts, allowed_hosts
 from packager.core.releases import documents
 from packager.core.releases.kept_entries import FollowedState
 from packager.core.releases.minisign_signature import LIMIT, describe
@@ -22,35 +23,16 @@ from packager.engine.files import atomic_files
 from packager.engine.files.limited_read import read_limited
 from packager.engine.published.accept_release import MINISIG, release_evidence
 from packager.engine.published.open_release import TrustedRelease
-from packager.engine.published.release_reader import RELEASE
+from packager.engine.published.release_reader import RELEASE, parse_release_location
 from packager.errors import InputError, PackagerError, TrustError, from_os_error
-from packager.model import AskFor, FrozenStruct, PublishedFile, Release, ShardName, Strategy, Uint63
+from packager.mirror.mirror_settings import FILE, Settings, parse_mirror_settings
+from packager.mirror.mirror_toml import change_mirror_toml, new_mirror_toml
+from packager.model import FrozenStruct, PublishedFile, Release, ShardName, Uint63
 from packager.paths import display_text
 
 STATE = ".packager-mirror"
 _DIGESTS = "mirror.json.sha256"
 LIVE_SECONDS = 10  # between two writings of what the built-in client does
-
-
-class Settings(FrozenStruct, frozen=True, kw_only=True):
-    """What its owner asked of a mirror. source: a URL that ends in "/", or a folder. Sizes are bytes."""
-
-    source: str
-    budget: Uint63
-    strategy: Strategy = "spread"
-    mirror_id: str
-    phases: tuple[str, ...] | None = None
-    where: str | None = None
-    reserve: Uint63
-    client: str
-    max_age: Uint63  # seconds
-    counts: AskFor = "auto"  # where seed counts come from
-    allow_hosts: tuple[str, ...] = ()  # HOST[:PORT] that may be contacted wherever they are
-
-    @property
-    def allowed(self) -> AllowedHosts:
-        """The hosts that may be contacted: those, and where the release is. Raises InputError."""
-        return allowed_hosts(self.allow_hosts).with_origin(self.source)
 
 
 class ChosenShard(FrozenStruct, frozen=True, kw_only=True):
@@ -62,7 +44,7 @@ class ChosenShard(FrozenStruct, frozen=True, kw_only=True):
 
 
 class MirrorState(FrozenStruct, frozen=True, kw_only=True):
-    """mirror.json."""
+    """mirror.json. settings: those of the last run; mirror.toml has those of the next one."""
 
     format: Uint63
     type: Literal["mirror"]
@@ -75,13 +57,14 @@ class MirrorState(FrozenStruct, frozen=True, kw_only=True):
 class VerifiedTar(FrozenStruct, frozen=True, kw_only=True):
     """When a tar was found right in full, and its size and time then: if they changed it is no proof any more.
 
-    uploaded: bytes of it that were ever sent to peers.
+    uploaded: bytes of it that were ever sent to peers. bad: faults that were found in it then.
     """
 
     verified: str | None = None
     size: Uint63 = 0
     mtime_ns: int = 0
     uploaded: Uint63 = 0
+    bad: Uint63 = 0
 
 
 class VerifiedTars(FrozenStruct, frozen=True, kw_only=True):
@@ -110,6 +93,55 @@ class MirrorFolder:
         self.state = self.folder / STATE
         self.release = self.state / "release"
         self.incoming = self.state / "incoming"
+        self.config = self.folder / FILE
+
+    @property
+    def is_mirror(self) -> bool:
+        """Whether this is a mirror's folder: it has a mirror.toml, or state."""
+        return self.config.is_file() or (self.state / "mirror.json").exists()
+
+    def settings(self) -> Settings | None:
+        """Return the settings in mirror.toml; without one those of the last run; None: this is not a mirror.
+
+        Paths are absolute. Raises InputError for a wrong value, or a damaged state.
+        """
+        text = self._config_text()
+        if text is None:
+            held = self.load()
+            return held.settings if held is not None else None
+        settings = parse_mirror_settings(text, display_text(str(self.config)))
+        source, key = settings.source, settings.key
+        if "://" not in source:
+            source = str(self.folder / source)
+        where = f"{display_text(str(self.config))}: follow[0].source"
+        if key is not None and not key.startswith("RW"):
+            key = str(self.folder / key)
+        return msgspec.structs.replace(settings, source=parse_release_location(source, where), key=key)
+
+    def save_settings(self, settings: Settings) -> None:
+        """Write a mirror.toml that is not there, or change in it the keys that differ. Raises InputError."""
+        text = self._config_text()
+        if text is None:
+            atomic_files.write_bytes(self.config, new_mirror_toml(settings).encode())
+        elif settings != (held := self.settings()) and held is not None:
+            written = parse_mirror_settings(text, FILE)
+            same = {
+                name: getattr(written, name)
+                for name in ("source", "key")
+                if getattr(held, name) == getattr(settings, name)
+            }
+            changed = change_mirror_toml(
+                text, msgspec.structs.replace(settings, **same), display_text(str(self.config))
+            )
+            atomic_files.write_bytes(self.config, changed.encode())
+
+    def _config_text(self) -> str | None:
+        """Return the text of mirror.toml; None if there is none. Raises InputError if it is not UTF-8."""
+        body = _state_file(self.config)
+        try:
+            return None if body is None else body.decode()
+        except UnicodeDecodeError:
+            raise InputError(display_text(str(self.config)), "is not UTF-8", "save it as UTF-8") from None
 
     def tar(self, name: ShardName) -> Path:
         """Return where a shard's tar lies, once it is whole."""
@@ -150,7 +182,7 @@ class MirrorFolder:
         mirror = self.load()
         if mirror is None:
             where = display_text(str(self.folder))
-            raise InputError(where, "no release is followed here", f"packager mirror follow URL --to {where}")
+            raise InputError(where, "not a mirror", f"run: packager mirror follow URL {where}")
         return mirror
 
     def load_release(self, mirror: MirrorState) -> Release:

@@ -1,4 +1,4 @@
-"""What a mirror holds and what its client says of it; the chosen magnet links. Reads alone, but for a full check."""
+"""What a mirror holds and what its client says of it; the chosen magnet links. Nothing is written."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -12,41 +12,31 @@ from packager.errors import PackagerError
 from packager.mirror import local_shards
 from packager.mirror.context import Clocks
 from packager.mirror.fetch_documents import read_torrent
-from packager.mirror.local_shards import LocalShard, fetched_here, is_proved, removable
+from packager.mirror.local_shards import LocalShard, fetched_here, is_proved, is_unchanged, removable
 from packager.mirror.mirror import BUILTIN, NONE
-from packager.mirror.state import MirrorFolder, MirrorState, VerifiedTar
+from packager.mirror.state import MirrorFolder, VerifiedTar
 from packager.model import ReleaseShard, ShardName
-from packager.progress import Progress
 
 
-def mirror_status(
-    folder: MirrorFolder, clocks: Clocks, *, ask_client: bool, verify: bool, workers: int, progress: Progress
-) -> MirrorStatus:
+def mirror_status(folder: MirrorFolder, clocks: Clocks, *, ask_client: bool) -> MirrorStatus:
     """Return how each shard stands that is chosen or lies here.
 
-    ask_client: whether the client is asked for seeding, ratio and peers. verify: read every whole tar in full
-    first, with `workers` processes; the caller holds the state's lock then. Raises InputError where nothing
-    is followed here.
+    ask_client: whether the client is asked for seeding, ratio and peers. Raises InputError if this is not a mirror.
     """
     mirror = folder.required()
+    settings = folder.settings() or mirror.settings
     trusted = folder.trusted_release(mirror)
     release = trusted.release
     read = partial(read_torrent, folder, None)
     lying = local_shards.find_local_shards(folder, release, folder.proofs(), read, may_write=False)
     chosen = {each.name for each in mirror.chosen}
     shards = [shard for shard in release.shards if shard.name in chosen or shard.name in lying]
-    bad: dict[ShardName, int] = {}
-    if verify:
-        whole = [
-            each for each in shards if each.name in chosen and local_shards.look_at(folder, each).state == "complete"
-        ]
-        bad = local_shards.verify_tars(folder, whole, workers=workers, now=clocks.now, progress=progress)
     proofs = folder.proofs()
     now = clocks.now()
-    stale = staleness_warning(mirror.followed, now=now, max_age=mirror.settings.max_age)
+    stale = staleness_warning(mirror.followed, now=now, max_age=settings.warn_age)
     warnings = [stale, folder.proofs_fault()]
     hand_out = SharingRule(release, now=now)
-    told, trouble = _ask(folder, mirror, shards, clocks, proofs) if ask_client else (None, None)
+    told, trouble = _ask(folder, settings.client, shards, clocks, proofs) if ask_client else (None, None)
     held = [
         _held(
             shard,
@@ -55,32 +45,31 @@ def mirror_status(
             withheld=hand_out.withheld(shard.name),
             proof=proofs.get(shard.name),
             said=(told or {}).get(shard.name),
-            bad=bad.get(shard.name),
         )
         for shard in shards
     ]
     return MirrorStatus(
-        release=mirror.settings.source,
+        release=settings.source,
         collection=mirror.followed.collection,
         serial=mirror.followed.serial,
         date=mirror.followed.date,
         key=mirror.followed.keys[0] if mirror.followed.keys else None,
         evidence=trusted.evidence,
-        budget=mirror.settings.budget,
-        client=mirror.settings.client,
+        budget=settings.budget,
+        client=settings.client,
         reachable=told is not None,
         shards=tuple(held),
         complete_size=sum(each.size for each in held if each.on_disk == "complete"),
         removable=removable(release, lying, chosen, fetched_here(mirror, proofs), now=now),
         warnings=tuple(each for each in (*warnings, trouble) if each is not None),
-        health=_health(held, mirror.settings.client, stale=stale is not None),
+        health=_health(held, settings.client, stale=stale is not None),
     )
 
 
 def _health(held: Sequence[MirrorShard], client: str, *, stale: bool) -> Health:
     """Return whether all is well, for programs that watch a mirror."""
     chosen = [each for each in held if each.chosen]
-    if any(each.bad_pieces for each in held):
+    if any(each.bad for each in chosen):
         return "damaged"
     unchecked = client == BUILTIN and any(each.verified is None for each in chosen)
     coming = any(each.on_disk != "complete" or (1.0 if each.progress is None else each.progress) < 1 for each in chosen)
@@ -112,7 +101,6 @@ def _held(
     withheld: Withheld | None,
     proof: VerifiedTar | None,
     said: ClientTorrent | None,
-    bad: int | None,
 ) -> MirrorShard:
     """Return how one shard stands."""
     return MirrorShard(
@@ -127,25 +115,24 @@ def _held(
         seeding=said.seeding if said else None,
         ratio=said.ratio if said else None,
         peers=said.peers if said else None,
-        bad_pieces=bad,
+        bad=proof.bad if proof is not None and is_unchanged(proof, lying) else 0,
     )
 
 
 def _ask(
     folder: MirrorFolder,
-    mirror: MirrorState,
+    spec: str,
     shards: Iterable[ReleaseShard],
     clocks: Clocks,
     proofs: Mapping[ShardName, VerifiedTar],
 ) -> tuple[dict[ShardName, ClientTorrent] | None, str | None]:
     """Return what the client tells of shards, or None, and why it tells nothing."""
-    spec = mirror.settings.client
     if spec == NONE:
         return None, None
     if spec == BUILTIN:
         live = folder.live(clocks.unix())
         if live is None:
-            return None, "the built-in client does not run: packager mirror sync"
+            return None, "the built-in client does not run; start it with: packager mirror run"
         ratios = {shard.name: proofs.get(shard.name, VerifiedTar()).uploaded / max(1, shard.size) for shard in shards}
         return {
             name: ClientTorrent(

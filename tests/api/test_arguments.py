@@ -61,7 +61,7 @@ def test_a_release_is_made_checked_and_read_by_paths_of_any_kind(kind: Any, tmp_
         assert api.verify(paths, api.VerifyOptions(release=kind(release)), workers=1).ok
     assert api.inspect(kind(release / "release.json"))
     to = kind(tmp_path / "mirror")
-    options = api.MirrorOptions(budget=1, unsigned=True, client="none", reserve=0)
+    options = api.MirrorOptions(budget=1, allow_unsigned=True, client="none", reserve=0)
     assert api.mirror_follow(kind(release), to, options).applied
     assert api.mirror_status(to).serial == 1
     assert api.get("notes.txt", kind(tmp_path / "got"), api.GetOptions(release=kind(release), sources=shards))

@@ -10,7 +10,7 @@ from packager.cli.docs_cmd import docs_folder, find_page
 from packager.errors import InputError
 
 Capture = pytest.CaptureFixture[str]
-MIRROR = ("follow", "sync", "status", "prune", "magnets")
+MIRROR = ("follow", "sync", "run", "status", "prune", "magnets")
 ALL = [*COMMANDS, *(f"mirror {name}" for name in MIRROR)]
 
 

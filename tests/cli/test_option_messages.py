@@ -7,7 +7,7 @@ import pytest
 from packager.cli.app import main
 
 MESSAGES = [
-    ("mirror follow x --to m --budget 2T", '--budget: "2T" is ambiguous', 'Write "2 TB" or "2 TiB".'),
+    ("mirror follow x m --budget 2T", '--budget: "2T" is ambiguous', 'Write "2 TB" or "2 TiB".'),
     ("verify x --for 6", '--for: "6" has no unit', 'Write "6 s", "6 min", "6 h" or "6 d".'),
     (
         "verify x --read-limit 100Mb/s",

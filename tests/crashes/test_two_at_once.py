@@ -32,7 +32,7 @@ WRITERS = (
     ("withdraw", "--yes", "notes.txt", "--reason", "x"),
     ("replace", "--yes", "tones-rest-00001", "--reason", "x"),
 )
-FOLLOW = ("--budget", "1 GiB", "--unsigned", "--yes", "--client", "none", "--reserve", "0")
+FOLLOW = ("--budget", "1 GiB", "--allow-unsigned", "--yes", "--client", "none", "--reserve", "0")
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def test_a_second_writer_is_told_the_first_and_readers_go_on(
             ("inspect", f"{site}/release.json"),
             ("verify", shard, "--release", site),
             ("extract", shard, "--release", site, "--to", str(tmp_path / "taken")),
-            ("mirror", "follow", site, "--to", str(tmp_path / "mirror"), *FOLLOW),
+            ("mirror", "follow", site, str(tmp_path / "mirror"), *FOLLOW),
         ):
             assert main(reader) in (0, 3), (reader, capsys.readouterr().err)
     assert project.published() == before
@@ -104,7 +104,7 @@ def test_mirrors_verifiers_and_readers_beside_ten_releases(tmp_path: Path, capsy
     project = make_project(tmp_path / "project", files=3)
     assert project.run(capsys, "release", "--workers", "1").code == 0
     site, mirror = project.root / "site", tmp_path / "mirror"
-    follow = ("mirror", "follow", str(site), "--to", str(mirror), *FOLLOW)
+    follow = ("mirror", "follow", str(site), str(mirror), *FOLLOW)
     for number in range(10):
         (project.source / f"new {number}.txt").write_text(str(number))
         config = str(project.root / "packager.toml")

@@ -29,7 +29,7 @@ from tests.pack.shard import test_checkpoint as checkpoints
 
 Capture = pytest.CaptureFixture[str]
 SHARD = "tones-rest-00001"
-FOLLOW = ("--budget", "1 GiB", "--unsigned", "--yes", "--client", "none", "--reserve", "1 B")
+FOLLOW = ("--budget", "1 GiB", "--allow-unsigned", "--yes", "--client", "none", "--reserve", "1 B")
 
 
 @dataclass
@@ -340,12 +340,12 @@ def test_two_mirrors_in_one_folder_do_not_take_each_others_state(tmp_path: Path,
         project = project_in(tmp_path / name, tmp_path / f"{name}-shards", name=name, seed=seed)
         assert project.run(capsys, "release").code == 0
         sites.append(str(project.root / "site"))
-    assert main(["mirror", "follow", sites[0], "--to", str(folder), *FOLLOW]) in (0, 3)
+    assert main(["mirror", "follow", sites[0], str(folder), *FOLLOW]) in (0, 3)
     before = tars_below(folder)
-    assert main(["mirror", "follow", sites[1], "--to", str(folder), *FOLLOW]) in (1, 2)
+    assert main(["mirror", "follow", sites[1], str(folder), *FOLLOW]) in (1, 2)
     assert tars_below(folder) == before
     with atomic_files.lock_state_folder(folder / ".packager-mirror", "mirror sync"):
-        assert main(["mirror", "follow", sites[0], "--to", str(folder), *FOLLOW]) == 2
+        assert main(["mirror", "follow", sites[0], str(folder), *FOLLOW]) == 2
     assert "in use by packager mirror sync" in capsys.readouterr().err
 
 

@@ -24,7 +24,7 @@ from tests.helpers.site_contents import told, told_by_tar
 
 Capture = pytest.CaptureFixture[str]
 CHECKER = (sys.executable, "-m", "tests.second_implementation")
-FETCH = api.RunOptions(listen="127.0.0.2:0", until_done=True, stop_after=120)
+FETCH = api.RunOptions(listen="127.0.0.2:0", stop_after=120)
 CONFIG = """
 [collection]
 name = "texts"

@@ -19,7 +19,7 @@ from tests.helpers.projects import Project
 Capture = pytest.CaptureFixture[str]
 NAME = "tones-all-00001"
 PHASES = '[[phases]]\nname = "all"\ntitle = "All"\n'
-FOLLOW = ("--budget", "1 GB", "--reserve", "0", "--unsigned", "--yes", "--counts", "trackers")
+FOLLOW = ("--budget", "1 GB", "--reserve", "0", "--allow-unsigned", "--yes", "--seed-counts", "trackers")
 
 
 @dataclass
@@ -150,9 +150,9 @@ def test_no_command_sends_anything_to_this_machine(hostile: Hostile, capsys: Cap
         ("get", link, "--to", "got"): 1,
         ("get", link, "--to", "got", "--no-web-seeds", *swarm): 1,
         ("rebuild", NAME, *release, "--to", "new.tar", "--from", hostile.torrent.parent, *swarm): 3,
-        ("mirror", "follow", hostile.release, "--to", "m", *FOLLOW, "--dry-run"): 0,
-        ("mirror", "follow", hostile.release, "--to", "m", *FOLLOW, *session): 3,
-        ("mirror", "sync", "--to", "m", "--yes", *session): 3,
+        ("mirror", "follow", hostile.release, "m", *FOLLOW, "--dry-run"): 0,
+        ("mirror", "follow", hostile.release, "m", *FOLLOW, *session): 3,
+        ("mirror", "sync", "m", "--yes", *session): 3,
         ("seed", hostile.tar, *release, *session): 1,
     }
     found = {each: run(*each) for each in codes}
@@ -169,7 +169,7 @@ def test_what_is_refused_is_told_with_the_option_that_allows_it(hostile: Hostile
         f"127.0.0.1:{port}: not contacted: is at a loopback address, and the document that names it comes from "
         f"elsewhere; to allow it: --allow-host 127.0.0.1:{port}"
     ) in capsys.readouterr().out
-    assert run("mirror", "follow", hostile.release, "--to", "m", *FOLLOW, "--dry-run") == 0
+    assert run("mirror", "follow", hostile.release, "m", *FOLLOW, "--dry-run") == 0
     assert f"udp://localhost:{port}/announce: not contacted: is at a loopback address" in capsys.readouterr().out
     assert hostile.listener.arrived == []
     assert run("repair", hostile.tar, "--release", hostile.release, "--allow-host", f"127.0.0.1:{port}") == 1
@@ -221,7 +221,7 @@ def test_a_torrent_alone_sends_a_client_nowhere(hostile: Hostile, key: bytes, va
 
 
 def test_a_mirror_keeps_the_hosts_that_it_was_allowed(hostile: Hostile) -> None:
-    follow = ("mirror", "follow", hostile.release, "--to", "m", *FOLLOW[:-1], "list", "--client", "none")
+    follow = ("mirror", "follow", hostile.release, "m", *FOLLOW[:-1], "list", "--client", "none")
 
     def kept() -> tuple[str, ...]:
         return MirrorFolder(Path("m")).required().settings.allow_hosts
@@ -230,10 +230,12 @@ def test_a_mirror_keeps_the_hosts_that_it_was_allowed(hostile: Hostile) -> None:
     assert not Path("m").exists()
     assert run(*follow, "--allow-host", "nas.example:80", "--allow-host", "10.0.0.0/8") == 0
     assert kept() == ("nas.example:80", "10.0.0.0/8")
-    for again in (("mirror", "sync", "--to", "m", "--yes"), follow):
+    for again in (("mirror", "sync", "m", "--yes"), follow):
         assert run(*again) == 0
         assert kept() == ("nas.example:80", "10.0.0.0/8")
-    assert run("mirror", "sync", "--to", "m", "--yes", "--allow-host", "other.example") == 0
+    assert run("mirror", "sync", "m", "--yes", "--allow-host", "other.example") == 0
+    assert kept() == ("nas.example:80", "10.0.0.0/8")
+    assert run(*follow, "--allow-host", "other.example") == 0
     assert kept() == ("other.example",)
 
 
@@ -254,7 +256,7 @@ def test_a_password_in_an_address_is_never_shown(hostile: Hostile, capsys: Captu
         ("get", "x", "--release", address): 2,
         ("verify", hostile.tar, "--release", address): 2,
         ("repair", hostile.tar, "--from", address): 2,
-        ("mirror", "follow", address, "--to", "m", "--budget", "1 GB"): 2,
+        ("mirror", "follow", address, "m", "--budget", "1 GB"): 2,
         ("torrent", hostile.tar, "--web-seed", address): 2,
         ("torrent", hostile.tar, "--tracker", "udp://user:hunter2@host.example:1"): 2,
     }

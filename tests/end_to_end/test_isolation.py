@@ -25,7 +25,7 @@ FOLDERS = ("encodings", "json", "pyarrow", "numpy", "distributed", "multiprocess
 BY_PYTHON = ("collections", "contextlib", "functools", "importlib", "keyword", "operator", "reprlib", "types")
 BY_PYTHON += ("warnings",)
 SHARD = "shards/tones-audio-00001.tar"
-FOLLOW = ("--budget", "1 GiB", "--unsigned", "--reserve", "1 B", "--yes", "--client", "none")
+FOLLOW = ("--budget", "1 GiB", "--allow-unsigned", "--reserve", "1 B", "--yes", "--client", "none")
 # Every command, in an order in which each has what it needs. The folder that it runs in is the project's own.
 COMMANDS: tuple[tuple[str, ...], ...] = (
     ("--version",),
@@ -55,11 +55,11 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("repair", SHARD, "--release", "site", "--workers", "2"),
     ("torrent", "source", "--workers", "2"),
     ("seed", SHARD, "--verify", "--listen", "127.0.0.1:0", "--for", "0.1 s", "--workers", "2"),
-    ("mirror", "follow", "site", "--to", "mirror", *FOLLOW),
-    ("mirror", "status", "--to", "mirror", "--workers", "2"),
-    ("mirror", "magnets", "--to", "mirror"),
-    ("mirror", "sync", "--to", "mirror", "--yes"),
-    ("mirror", "prune", "--to", "mirror", "--dry-run"),
+    ("mirror", "follow", "site", "mirror", *FOLLOW),
+    ("mirror", "status", "mirror"),
+    ("mirror", "magnets", "mirror"),
+    ("mirror", "sync", "mirror", "--yes"),
+    ("mirror", "prune", "mirror", "--dry-run"),
     ("prune", "--dry-run"),
     ("replace", "--yes", "tones-audio-00001", "--reason", "x"),
     ("withdraw", "--yes", "notes.txt", "--reason", "x"),

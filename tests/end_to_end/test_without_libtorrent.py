@@ -108,20 +108,19 @@ def test_shards_are_handed_to_a_client(made: Project, tmp_path: Path, capsys: Ca
             "mirror",
             "follow",
             release,
-            "--to",
             mirror,
             "--budget",
             "1 GiB",
             "--reserve",
             "0",
-            "--unsigned",
+            "--allow-unsigned",
             "-y",
             *client,
         ),
     ):
         ran = run(capsys, *job)
         assert ran.code == 0, ran
-    assert run(capsys, "mirror", "status", "--to", mirror).code == 3  # none of them has come yet
+    assert run(capsys, "mirror", "status", mirror).code == 3  # none of them has come yet
     assert len(list((tmp_path / "watched").glob("*.torrent"))) > 1
 
 

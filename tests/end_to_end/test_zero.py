@@ -26,11 +26,11 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def test_a_mirror_may_keep_nothing_free_and_take_nothing(
     released: Project, tmp_path: Path, capsys: Capture, zero: str
 ) -> None:
-    base = ["mirror", "follow", str(released.root / "site"), "--to", str(tmp_path / "m"), "--unsigned", "--dry-run"]
-    base += ["--counts", "list", "--client", "none", "--json"]
+    base = ["mirror", "follow", str(released.root / "site"), str(tmp_path / "m"), "--allow-unsigned", "--dry-run"]
+    base += ["--seed-counts", "list", "--client", "none", "--json"]
     assert main([*base, "--budget", "1 GiB", "--reserve", zero]) == 0
     assert json.loads(capsys.readouterr().out)["plan"]["chosen"]
-    limits = ["--upload-limit", zero, "--download-limit", zero, "--listen", ":0", "--for", "0 s", "--max-age", "0 d"]
+    limits = ["--upload-limit", zero, "--download-limit", zero, "--listen", ":0", "--for", "0 s", "--warn-age", "0 d"]
     assert main([*base, "--budget", zero, *limits]) == 0
     assert json.loads(capsys.readouterr().out)["plan"]["chosen"] == []
 

@@ -74,11 +74,11 @@ def test_a_newer_file_of_withdrawals_is_refused(project: Project, capsys: Captur
 def test_a_newer_mirrors_state_is_refused(project: Project, tmp_path: Path, capsys: Capture) -> None:
     release(project, capsys)
     mirror = tmp_path / "mirror"
-    follow = ["mirror", "follow", str(project.root / "site"), "--to", str(mirror), "--budget", "1 GiB", "--unsigned"]
+    follow = ["mirror", "follow", str(project.root / "site"), str(mirror), "--budget", "1 GiB", "--allow-unsigned"]
     assert main([*follow, "--client", "none", "--reserve", "0", "--yes"]) in (0, 3)
     state = mirror / ".packager-mirror" / "mirror.json"
     state.write_text(state.read_text().replace('"format": 1', '"format": 2', 1))
     capsys.readouterr()
     for command in ("sync", "status", "magnets"):
-        assert main(["mirror", command, "--to", str(mirror)]) == 2
+        assert main(["mirror", command, str(mirror)]) == 2
         assert "format 2 is newer than 1; update packager" in as_sentence(capsys.readouterr().err)

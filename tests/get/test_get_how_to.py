@@ -23,7 +23,7 @@ def test_a_track_is_had_as_the_page_says(
     shutil.copytree(web.archive.root, tmp_path / "signed")
     sign_release(tmp_path / "signed/site")
     web.site.files["release/release.json.minisig"] = (tmp_path / "signed/site/release.json.minisig").read_bytes()
-    follow = ["mirror", "follow", f"{web.site.address}release/", "--to", "my-mirror", "--budget", "1 GB"]
+    follow = ["mirror", "follow", f"{web.site.address}release/", "my-mirror", "--budget", "1 GB"]
     assert main([*follow, "--reserve", "0", "--key", KEY.public.line, "--yes", "--client", "none", "--json"]) == 0
     capsys.readouterr()
     link = ""

@@ -95,7 +95,7 @@ def test_a_mirrors_accepted_release_vouches_whatever_its_source_says_now(
     web: Web, signed: Archive, tmp_path: Path, capsys: Capture
 ) -> None:
     held = tmp_path / "mirror"
-    follow = ["mirror", "follow", str(signed.output), "--to", str(held), "--budget", "1 GB", "--reserve", "1 MB"]
+    follow = ["mirror", "follow", str(signed.output), str(held), "--budget", "1 GB", "--reserve", "1 MB"]
     assert main([*follow, "--key", KEY.public.line, "--yes", "--client", "none", "--json"]) == 0
     arguments = ["id-6", "--release", held, "--to", tmp_path / "to"]
     code, report = get(capsys, *arguments, "--from", f"{web.site.address}shards/")

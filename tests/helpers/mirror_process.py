@@ -62,8 +62,8 @@ class Running:
 
 @contextmanager
 def running(folder: Path, *arguments: str) -> Iterator[Running]:
-    """Run `packager mirror ARGUMENTS --to FOLDER` until the block ends."""
-    mirror = Running([*arguments, "--to", str(folder)], folder, folder.with_suffix(".log"))
+    """Run `packager mirror ARGUMENTS FOLDER` until the block ends."""
+    mirror = Running([*arguments, str(folder)], folder, folder.with_suffix(".log"))
     with ExitStack() as ends:
         mirror.start()
         ends.callback(lambda: (mirror.process.kill(), mirror.process.wait()))

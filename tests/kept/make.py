@@ -157,9 +157,9 @@ def follow(project: Path, mirror: Path) -> None:
     """Follow the second release into a mirror that has two tars of it already; one of them is withdrawn later."""
     for tar in ("kept-rest-00001.tar", "kept-rest-00002.tar"):
         write(mirror / tar, (project / "shards" / tar).read_bytes())
-    run_in("mirror", "follow", str(project / "site"), "--to", str(mirror), "--key", str(project / "first.pub"),
-           "--budget", "110 KiB", "--reserve", "0", "--phase", "rest", "--mirror-id", "kept", "--counts", "list",
-           "--no-web-seeds", "--listen", "127.0.0.1:0", "--until-done", "--yes")  # fmt: skip
+    run_in("mirror", "follow", str(project / "site"), str(mirror), "--key", str(project / "first.pub"),
+           "--budget", "110 KiB", "--reserve", "0", "--phase", "rest", "--mirror-id", "kept", "--seed-counts", "list",
+           "--no-web-seeds", "--listen", "127.0.0.1:0", "--yes")  # fmt: skip
 
 
 def release(project: Path, date: str, *arguments: str) -> None:

@@ -39,10 +39,13 @@ class Mirror:
     folder: Path
 
     def run(self, *arguments: str) -> int:
-        return main(["mirror", *arguments, "--to", str(self.folder)])
+        return main(["mirror", *arguments, str(self.folder)])
 
     def follow(self, *more: str) -> int:
         return self.run("follow", self.site.address, "--budget", "1 MB", "--reserve", "0", "--client", "none", *more)
+
+    def verify(self) -> int:
+        return main(["verify", str(self.folder), "--workers", "1"])
 
     @property
     def state(self) -> dict[str, bytes]:
@@ -399,7 +402,7 @@ def test_a_slow_server_is_given_up_and_the_same_command_may_do_more_later(
     mirror.archive.publish(6)
     mirror.site.fault, mirror.site.only = fault, only
     with pytest.raises(IncompleteError, match=r"no answer in|too slow|answers 503") as refused:
-        api.mirror_sync(mirror.folder, api.RunOptions(listen=":0", until_done=True, timeout=0.1))
+        api.mirror_sync(mirror.folder, api.RunOptions(listen=":0", timeout=0.1))
     assert (only or "release.json") in str(refused.value)
     assert refused.value.exit_code == 3
     assert mirror.state == before

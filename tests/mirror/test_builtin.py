@@ -21,7 +21,7 @@ from tests.share.test_seed import Notes
 Capture = pytest.CaptureFixture[str]
 SHARDS = 6
 LOCAL = api.RunOptions(listen="127.0.0.2:0")
-FETCH = replace(LOCAL, until_done=True, stop_after=60)
+FETCH = replace(LOCAL, stop_after=60)
 
 
 @pytest.fixture(scope="module")
@@ -92,10 +92,10 @@ def test_without_anybody_who_has_it_the_rest_is_left_for_the_next_run(
     served: tuple[Archive, Site], tmp_path: Path
 ) -> None:
     archive, site = served
-    arguments = ["follow", site.address, "--to", str(tmp_path / "mirror"), "--budget", "1 MB", "--reserve", "0"]
+    arguments = ["follow", site.address, str(tmp_path / "mirror"), "--budget", "1 MB", "--reserve", "0"]
     arguments += ["--key", archive.key, "--listen", "127.0.0.2:0", "--no-web-seeds", "--for", "1s"]
-    assert main(["mirror", *arguments, "--until-done"]) == 3
     assert main(["mirror", *arguments]) == 3
+    assert main(["mirror", "run", arguments[2], "--for", "1s"]) == 0
     folder = MirrorFolder(tmp_path / "mirror")
     assert len(folder.required().chosen) == 1
     assert not {name for name, proof in folder.proofs().items() if proof.verified}
@@ -124,7 +124,7 @@ def test_a_web_seed_that_sends_other_bytes_gives_nothing(served: tuple[Archive, 
     try:
         for shard in archive.shards:
             archive.files[f"shards/{shard.file}"] = bytes(shard.size)
-        how = replace(LOCAL, until_done=True, stop_after=2)
+        how = replace(LOCAL, stop_after=2)
         folder = tmp_path / "mirror"
         options = api.MirrorOptions(budget=800_000, key=archive.key, reserve=0)
         report = api.mirror_follow(site.address, folder, options, run=how)
@@ -138,7 +138,7 @@ def test_a_web_seed_that_sends_other_bytes_gives_nothing(served: tuple[Archive, 
 def shares(folder: Path, capsys: Capture) -> bool:
     """Say whether the mirror's status says that its client runs, can be reached and has a shard to share."""
     capsys.readouterr()
-    assert main(["mirror", "status", "--to", str(folder), "--json"]) in (0, 3)
+    assert main(["mirror", "status", str(folder), "--json"]) in (0, 3)
     status = json.loads(capsys.readouterr().out)
     return bool(status["reachable"]) and any(each["seeding"] for each in status["shards"])
 
@@ -151,9 +151,10 @@ def test_a_mirror_killed_in_the_middle_goes_on_and_shares_what_it_has(
     site.fault = "stalls"  # so that until the kill only the one shard can be whole that the peer has
     with seeding(archive.root / "site" / archive.shards[0].torrent.path, archive.root / "shards") as peer:
         arguments = ["follow", site.address, "--budget", "10 MB", "--reserve", "0", "--key", archive.key]
-        arguments += ["--max-age", "36500 d"]
+        arguments += ["--warn-age", "36500 d"]
         arguments += ["--listen", "127.0.0.2:0", "--peer", peer]
-        with running(folder, *arguments) as mirror:
+        assert main(["mirror", *arguments[:2], str(folder), *arguments[2:], "--no-fetch"]) == 0
+        with running(folder, "run", "--peer", peer) as mirror:
             mirror.until(lambda: bool(mirror.proved()))
             mirror.kill()
             assert mirror.proved() == {archive.shards[0].name}
@@ -164,7 +165,7 @@ def test_a_mirror_killed_in_the_middle_goes_on_and_shares_what_it_has(
             assert mirror.end() == 0
     assert_whole(archive, folder, names)
     assert not (MirrorFolder(folder).state / "live.json").exists()
-    assert main(["mirror", "status", "--to", str(folder)]) == 0
+    assert main(["mirror", "status", str(folder)]) == 0
 
 
 def test_a_mirror_that_runs_takes_a_new_release_and_warns_of_one_that_is_refused(
@@ -187,15 +188,10 @@ def test_a_mirror_that_runs_takes_a_new_release_and_warns_of_one_that_is_refused
         return any("malformed" in note for note in notes.lines)
 
     try:
-        how = replace(LOCAL, check_every=0.2, stop_after=PATIENCE)
-        api.mirror_follow(
-            site.address,
-            folder.folder,
-            api.MirrorOptions(budget=10**8, key=archive.key, reserve=0),
-            run=how,
-            stop=stop,
-            progress=notes,
-        )
+        options = api.MirrorOptions(budget=10**8, key=archive.key, reserve=0)
+        api.mirror_follow(site.address, folder.folder, options, fetch=False)
+        how = replace(LOCAL, stop_after=PATIENCE)
+        api.mirror_run(folder.folder, how, check_every=0.2, stop=stop, progress=notes)
     finally:
         site.files = before
     assert folder.required().followed.serial == 2

@@ -85,9 +85,8 @@ def test_where_the_list_has_no_counts_the_trackers_are_asked_and_the_rarest_take
     assert follow(mirror) == 0
     assert chosen(mirror) == names(mirror, 2, 4)
     printed = capsys.readouterr().out
-    assert "1 seed seen" in printed
-    assert "seed counts: from its trackers, of 2" in printed
-    assert "; 6 of 6 shards" in printed
+    assert "Seeders: from its trackers, of 2" in printed
+    assert "; known for 6 of 6 shards." in printed
 
 
 def test_new_counts_of_the_list_are_taken_and_nobody_is_asked(mirror: Mirror, told: Told, capsys: Capture) -> None:
@@ -112,22 +111,22 @@ def test_old_counts_are_better_than_none(mirror: Mirror, capsys: Capture, monkey
     assert follow(mirror) == 0
     assert chosen(mirror) == names(mirror, 3, 5)
     printed = capsys.readouterr().out
-    assert "seed counts: from the release's list, of 2020-01-01 00:00" in printed
+    assert "Seeders: from the release's list, of 2020-01-01 00:00" in printed
     assert "udp://127.0.0.1:1/announce: " in printed
 
 
 def test_one_can_say_whom_to_ask(mirror: Mirror, told: Told, capsys: Capture) -> None:
     tell(mirror, told, (4, 3, 1, 5, 1, 9))
     publish_counts(mirror, (7, 7, 7, 2, 7, 2), NEW)
-    assert follow(mirror, "--counts", "trackers") == 0
+    assert follow(mirror, "--seed-counts", "trackers") == 0
     assert chosen(mirror) == names(mirror, 2, 4)
     capsys.readouterr()
     assert mirror.run("sync", "--dry-run", "--json") == 0
     assert json.loads(capsys.readouterr().out)["plan"]["counted_by"]["source"] == "trackers"
     publish_counts(mirror, (7, 7, 7, 2, 7, 2), OLD)
-    assert follow(mirror, "--counts", "list", "--dry-run", "--json") == 0
+    assert follow(mirror, "--seed-counts", "list", "--dry-run", "--json") == 0
     assert json.loads(capsys.readouterr().out)["plan"]["counted_by"]["source"] == "list"
-    assert follow(mirror, "--counts", "traker") == 2
+    assert follow(mirror, "--seed-counts", "traker") == 2
     assert 'did you mean "trackers"?' in as_sentence(capsys.readouterr().err)
 
 
@@ -153,10 +152,10 @@ def test_the_dht_is_asked_where_no_tracker_answers_and_it_is_used(
     monkeypatch.setattr(find_seed_counts, "questions", lambda _: {})
     monkeypatch.setattr(find_seed_counts, "dht_counts", lambda asked, **_: {swarm: found[swarm] for swarm in asked})
     assert follow(mirror, "--dry-run") == 0
-    assert "seed counts: none, so all shards count alike" in capsys.readouterr().out
+    assert "Seeders: " not in capsys.readouterr().out
     assert follow(mirror, "--dht") == 0
     assert chosen(mirror) == names(mirror, 0, 1)
-    assert "seed counts: from the DHT (peers, seeds or not)" in capsys.readouterr().out
+    assert "Seeders: from the DHT (peers, seeds or not)" in capsys.readouterr().out
 
 
 def test_a_dht_that_does_not_answer_is_said_to_be_so(
@@ -166,10 +165,10 @@ def test_a_dht_that_does_not_answer_is_said_to_be_so(
         raise IncompleteError("DHT", "no node of it answers")
 
     monkeypatch.setattr(find_seed_counts, "dht_counts", silent)
-    assert follow(mirror, "--counts", "dht") == 0
+    assert follow(mirror, "--seed-counts", "dht") == 0
     printed = capsys.readouterr()
     assert "no seed counts from the DHT: DHT: no node of it answers" in printed.err
-    assert "seed counts: none" in printed.out
+    assert "Seeders: " not in printed.out
 
 
 def test_a_mirror_kept_before_counts_could_be_chosen_is_read(mirror: Mirror) -> None:

@@ -58,9 +58,9 @@ def follow_sync_and_check(
     """Follow a release of `first` shards, sync to one of `then`; each shard handed over once, fetched and right."""
     archive.publisher.signed.clear()
     archive.publish(first)
-    to = ["--to", str(folder)]
+    to = [str(folder)]
     asked = ["follow", site.address, "--key", archive.key, "--budget", "1 GB", "--reserve", "0", *to]
-    asked += ["--max-age", "36500 d"]
+    asked += ["--warn-age", "36500 d"]
     report = run(capsys, *asked, "--client", client.spec)
     names = [shard.name for shard in archive.shards]
     assert sorted(report["added"]) == names[:first]  # type: ignore[call-overload]
@@ -76,10 +76,11 @@ def follow_sync_and_check(
     until(lambda: seeds(client.open(), then), client.open().held)
     assert run(capsys, "sync", *to)["added"] == []
 
-    status = run(capsys, "status", *to, "--verify", "--workers", "1")
+    assert main(["verify", str(folder), "--workers", "1"]) == 0
+    status = run(capsys, "status", *to)
     shards: list[dict[str, object]] = status["shards"]  # type: ignore[assignment]
     assert [each["name"] for each in shards] == names[:then]
-    assert {(each["on_disk"], each["bad_pieces"], each["progress"], each["seeding"]) for each in shards} == {
+    assert {(each["on_disk"], each["bad"], each["progress"], each["seeding"]) for each in shards} == {
         ("complete", 0, 1.0, True)
     }
     assert all(each["verified"] for each in shards)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from packager import api
+from packager.cli.app import main
 from packager.core.releases.mirror_strategies import choose_shards, documents_of
 from packager.mirror.state import MirrorFolder
 from packager.model import Release
@@ -87,10 +88,21 @@ def test_three_mirrors_of_40_percent_cover_every_shard_though_each_is_killed_in_
         for number, name in enumerate(MIRRORS):
             counts = seeds_of(tracker, archive.shards)
             archive.files["torrents.json"] = counted(archive.files["torrents.json"], counts)
-            arguments = ["follow", site.address, "--budget", str(budget), "--reserve", "0", "--key", archive.key]
+            arguments = [
+                "follow",
+                site.address,
+                str(tmp_path / name),
+                "--budget",
+                str(budget),
+                "--reserve",
+                "0",
+                "--key",
+                archive.key,
+            ]
             arguments += ["--mirror-id", name, "--listen", f"127.0.0.{number + 2}:{free_port()}"]
             # the port is the same before and after the kill, so the tracker counts one seed and not two
-            mirror = stack.enter_context(running(tmp_path / name, *arguments, "--download-limit=500 kB"))
+            assert main(["mirror", *arguments, "--no-fetch"]) == 0
+            mirror = stack.enter_context(running(tmp_path / name, "run", "--download-limit=500 kB"))
             killed_and_finished(mirror)
             held.append(mirror.proved())
             expected = {shard.name: 1 + sum(shard.name in names for names in held) for shard in archive.shards}
@@ -103,9 +115,8 @@ def test_three_mirrors_of_40_percent_cover_every_shard_though_each_is_killed_in_
         assert sum(tar.stat().st_size for tar in tars) <= budget
         assert all(tar.read_bytes() == archive.tar(tar.stem) for tar in tars)
         assert not list((tmp_path / name).glob(".*.partial"))
-        assert [each.bad_pieces for each in api.mirror_status(tmp_path / name, verify=True, workers=1).shards] == [
-            0
-        ] * len(names)
+        assert api.verify(tmp_path / name, workers=1).ok
+        assert [each.bad for each in api.mirror_status(tmp_path / name).shards] == [0] * len(names)
 
 
 @pytest.fixture(scope="module")

@@ -140,7 +140,7 @@ def test_what_a_new_release_withdraws_is_shared_no_longer_where_the_tars_and_the
 def test_what_a_release_that_a_mirror_accepts_withdraws_is_shared_no_longer(project: Project, tmp_path: Path) -> None:
     mirror = tmp_path / "mirror"
     site = str(project.root / "site")
-    options = ["--to", str(mirror), "--yes", "--client", "none", "--budget", "1 GB", "--reserve", "0", "--unsigned"]
+    options = [str(mirror), "--yes", "--client", "none", "--budget", "1 GB", "--reserve", "0", "--allow-unsigned"]
     for tar in (project.root / "shards").glob("*.tar"):
         mirror.mkdir(exist_ok=True)
         shutil.copyfile(tar, mirror / tar.name)
@@ -149,7 +149,7 @@ def test_what_a_release_that_a_mirror_accepts_withdraws_is_shared_no_longer(proj
     def publish() -> None:
         withdraw(project)
         ran(project, "release", "--workers", "1")
-        assert main(["mirror", "sync", "--to", str(mirror), "--yes"]) in (0, 3)
+        assert main(["mirror", "sync", str(mirror), "--yes"]) in (0, 3)
 
     script = Script(("seeding", publish), (f"shared: {OLD}", nothing))
     report = script.seed(mirror, release=mirror / ".packager-mirror" / "release")

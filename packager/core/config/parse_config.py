@@ -90,12 +90,7 @@ def parse_config(text: str, where: str = "packager.toml") -> Config:
     where: what the messages call the file. Raises InputError for the first fault in the file's order; the faults of
     a table's keys come before what is missing from it or cannot be combined.
     """
-    try:
-        document = tomllib.loads(text)
-    except RecursionError:
-        raise InputError(where, "not valid TOML: nested too deep") from None
-    except ValueError as error:  # TOMLDecodeError, and int() for a number of thousands of digits
-        raise InputError(where, f"not valid TOML: {display_text(str(error))}") from None
+    document = parse_toml(text, where)
     checked: dict[str, object] = {}
     for key, value in document.items():
         if key not in TABLES:
@@ -111,6 +106,16 @@ def parse_config(text: str, where: str = "packager.toml") -> Config:
             )
     _check_source(document, where)
     return msgspec.convert(checked, Config)
+
+
+def parse_toml(text: str, where: str) -> dict[str, Any]:
+    """Return the document in a text. Raises InputError if it is not TOML."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise InputError(where, "not valid TOML: nested too deep") from None
+    except ValueError as error:  # TOMLDecodeError, and int() for a number of thousands of digits
+        raise InputError(where, f"not valid TOML: {display_text(str(error))}") from None
 
 
 def phase_key(where: str, index: int, key: str) -> str:

@@ -21,6 +21,7 @@ class PlannedDownload(FrozenStruct, frozen=True, kw_only=True):
     name: str
     phase: str
     size: int  # of its tar
+    seeders: int | None  # null: unknown
     on_disk: OnDisk
     reason: str
 
@@ -55,7 +56,7 @@ class WithdrawnLocally(FrozenStruct, frozen=True, kw_only=True):
 
 
 class ChangedSetting(FrozenStruct, frozen=True, kw_only=True):
-    """A setting of a mirror that is another than the one that was kept; sizes in bytes, times in seconds."""
+    """A setting of a mirror that changed since the last run, as text."""
 
     name: str
     before: str
@@ -67,6 +68,7 @@ class MirrorPlan(FrozenStruct, frozen=True, kw_only=True):
 
     collection: str
     serial: int
+    previous: int | None  # the release that was followed before
     date: str
     key: str | None  # line of the pinned minisign key; None: the release is followed unsigned
     evidence: Evidence  # what vouches for the release
@@ -109,7 +111,7 @@ class FetchReport(FrozenStruct, frozen=True, kw_only=True):
 
 
 class MirrorReport(FrozenStruct, frozen=True, kw_only=True):
-    """What `mirror follow` and `mirror sync` did."""
+    """What `mirror follow`, `mirror sync` and `mirror run` did."""
 
     plan: MirrorPlan
     applied: bool  # False: a dry run, or the plan was declined; nothing was written
@@ -136,7 +138,7 @@ class MirrorShard(FrozenStruct, frozen=True, kw_only=True):
     seeding: bool | None
     ratio: float | None
     peers: int | None
-    bad_pieces: int | None  # of a check in this run
+    bad: int  # faults that the last full check found
 
 
 class MirrorStatus(FrozenStruct, frozen=True, kw_only=True):
@@ -155,4 +157,4 @@ class MirrorStatus(FrozenStruct, frozen=True, kw_only=True):
     complete_size: int  # bytes of whole tars
     removable: tuple[Removable, ...]
     warnings: tuple[str, ...]
-    health: Health  # damaged before incomplete before old: its release is older than max_age
+    health: Health  # damaged before incomplete before old: its release is older than warn_age

@@ -272,11 +272,13 @@ class TorrentSession:
         *,
         places: Mapping[str, str] | None = None,
         web_seeds: Sequence[str] = (),
+        trackers: Sequence[str] = (),
         verified: bool,
     ) -> None:
         """Share, or fetch, the one file of a .torrent, or its folder; at `path` it may have another name.
 
         places: for a folder, absolute paths of files that are not in it, by their paths below it; None: one file.
+        trackers: beside its own.
         verified: it was found right before and did not change; otherwise libtorrent reads it in full before it shares a
         byte. If the session may write, what is there, or under the partial name, is kept as far as it is right.
         Raises InputError for a .torrent that libtorrent refuses, and while another process writes the file.
@@ -287,6 +289,8 @@ class TorrentSession:
         params = torrent_parameters(torrent, path.parent, None, where, reach=self._reach, refused=self._refused)
         params.renamed_files = {0: at.name} if places is None else _renamed_files(params, path.name, places)
         params.url_seeds = permitted_urls(web_seeds, self._reach.allowed, self._refused)
+        params.trackers += permitted_urls(trackers, self._reach.allowed, self._refused)
+        params.tracker_tiers += [0] * (len(params.trackers) - len(params.tracker_tiers))
         params.peers = list(self._peers)
         params.flags |= lt.torrent_flags.disable_lsd
         if not self.may_write:

@@ -20,7 +20,7 @@ from packager.model import Release
 from packager.paths import display_text
 
 MINISIG, PUBLIC_KEY = ".minisig", "minisign.pub"
-_UNSIGNED = "nothing was changed here; a release that is not signed is followed with --unsigned alone"
+_UNSIGNED = "ask the publisher for a key, or add --allow-unsigned; nothing was changed here"
 
 
 @dataclass(frozen=True)

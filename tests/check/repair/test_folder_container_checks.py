@@ -255,7 +255,7 @@ def test_rebuild_writes_the_folder_again_from_files_of_any_name(made: Project, t
 
 
 def test_a_mirror_leaves_folders_out_and_says_so(made: Project, tmp_path: Path, capsys: Capture) -> None:
-    options = ("--to", tmp_path / "mirror", "--budget", "1 GB", "--unsigned", "--yes", "--json")
+    options = (tmp_path / "mirror", "--budget", "1 GB", "--allow-unsigned", "--yes", "--json")
     code, out, err = run(capsys, "mirror", "follow", made.root / "site", *options)
     assert NAME in out + err, (code, out, err)
     assert "kept as files" in out + err

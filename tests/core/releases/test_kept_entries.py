@@ -267,31 +267,32 @@ def test_the_second_implementation_finds_it_as_format_1_says(kept: Project) -> N
 def test_the_mirror_takes_the_later_releases_and_a_new_key(
     project: Project, mirror: Path, capsys: Capture, tmp_path: Path
 ) -> None:
-    ran = run(capsys, "mirror", "status", "--to", mirror, "--offline")
+    ran = run(capsys, "mirror", "status", mirror, "--offline")
     assert (ran.code, "kept, release 2 of 2026-02-10" in ran.out) == (3, True), ran.err
     shards = project.root / "shards"
     for name in ("kept-rest-00003", "kept-audio-00003"):
         assert project.run(capsys, "export", name).code == 0
     for name in ("kept-rest-00003.tar", "kept-rest-00005.tar"):
         shutil.copy2(shards / name, mirror / name)
-    asked = ("--budget", "400 KiB", "--reserve", 0, "--phase", "rest", "--counts", "list", "--client", "builtin")
-    local = ("--no-web-seeds", "--listen", "127.0.0.2:0", "--until-done", "--yes", "--for", "200 s")
+    asked = ("--budget", "400 KiB", "--reserve", 0, "--phase", "rest", "--seed-counts", "list", "--client", "builtin")
+    local = ("--no-web-seeds", "--listen", "127.0.0.2:0", "--yes", "--for", "200 s")
     with seeding(project.root / "site/torrents/kept-rest-00004.torrent", shards) as peer:
-        ran = run(capsys, "mirror", "follow", project.root / "site", "--to", mirror, *asked, *local, "--peer", peer)
+        ran = run(capsys, "mirror", "follow", project.root / "site", mirror, *asked, *local, "--peer", peer)
     assert ran.code == 0, ran.out + ran.err
     followed = MirrorFolder(mirror).required().followed
     assert (followed.serial, followed.keys[-1]) == (4, (project.root / "second.pub").read_text().splitlines()[1])
     assert (mirror / "kept-rest-00004.tar").read_bytes() == (shards / "kept-rest-00004.tar").read_bytes()
-    ran = run(capsys, "mirror", "status", "--to", mirror, "--verify", "--json", "--offline")
+    assert run(capsys, "verify", mirror).code == 0
+    ran = run(capsys, "mirror", "status", mirror, "--json", "--offline")
     held = {each["name"]: each["verified"] is not None for each in json.loads(ran.out)["shards"]}
     assert (ran.code, held) == (3, dict.fromkeys([f"kept-rest-0000{number}" for number in range(1, 6)], True))
-    assert run(capsys, "mirror", "prune", "--to", mirror, "--yes").code == 0
+    assert run(capsys, "mirror", "prune", mirror, "--yes").code == 0
     assert not (mirror / "kept-rest-00002.tar").exists()
 
     (project.source / "texts/new.txt").write_bytes(b"a new file\n")
     release(project, capsys)
     shutil.copy2(shards / "kept-rest-00006.tar", mirror / "kept-rest-00006.tar")
-    ran = run(capsys, "mirror", "sync", "--to", mirror, *local)
+    ran = run(capsys, "mirror", "sync", mirror, *local)
     assert ran.code == 0, ran.out + ran.err
     kept = MirrorFolder(mirror).required()
     assert (kept.followed.serial, len(kept.chosen)) == (5, 5)
@@ -362,5 +363,5 @@ def test_a_state_of_a_later_version_is_refused(
 def test_a_mirrors_state_of_a_later_version_is_refused(mirror: Path, capsys: Capture) -> None:
     changed(mirror / ".packager-mirror/mirror.json", '"format": 1', '"format": 2')
     for command in ("sync", "status", "magnets"):
-        ran = run(capsys, "mirror", command, "--to", mirror)
+        ran = run(capsys, "mirror", command, mirror)
         assert (ran.code, "format 2 is newer than 1; update packager" in as_sentence(ran.err)) == (2, True)

@@ -166,8 +166,8 @@ def test_get_takes_a_release_at_a_file_address_as_its_folder(released: Project, 
 
 
 def test_a_mirror_follows_a_release_in_a_store(stored: Bucket, run, tmp_path: Path) -> None:
-    followed = ["mirror", "follow", f"s3://{stored.name}/site", "--to", tmp_path / "mirror", "--budget", "1 GB"]
-    ran = run(*followed, "--unsigned", "--dry-run", "--json", "--counts", "list", "--reserve", "1 B")
+    followed = ["mirror", "follow", f"s3://{stored.name}/site", tmp_path / "mirror", "--budget", "1 GB"]
+    ran = run(*followed, "--allow-unsigned", "--dry-run", "--json", "--seed-counts", "list", "--reserve", "1 B")
     assert ran.code == 0, ran.err
     assert len(json.loads(ran.out)["plan"]["chosen"]) == 5
 

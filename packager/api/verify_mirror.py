@@ -1,0 +1,65 @@
+"""`verify` of a mirror's folder: what it is compared with, and what is kept of the result for `mirror status`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from packager.api.workers import now
+from packager.check.verify.verify import VerifyOptions
+from packager.core.releases.minisign_key import PublicKey
+from packager.core.reports.check_reports import VerifyReport
+from packager.engine.files import atomic_files
+from packager.engine.stores.base import Place
+from packager.errors import InputError, PackagerError
+from packager.mirror.local_shards import keep_checks
+from packager.mirror.state import MirrorFolder
+from packager.paths import display_text
+from packager.progress import Progress
+
+
+def find_mirror(paths: Sequence[Place], options: VerifyOptions) -> MirrorFolder | None:
+    """Return the mirror that has all these paths in its folder; None if there is none, or the user names a document."""
+    if options.release or options.manifest or options.torrent or options.sums or not paths:
+        return None
+    folders = {(path if path.is_dir() else path.parent).absolute() for path in paths if isinstance(path, Path)}
+    mirror = (
+        MirrorFolder(folders.pop()) if len(folders) == 1 and all(isinstance(path, Path) for path in paths) else None
+    )
+    return mirror if mirror is not None and (mirror.state / "mirror.json").is_file() else None
+
+
+def chosen_tars(mirror: MirrorFolder, places: Sequence[Place]) -> list[Place]:
+    """Return the places with a mirror's folder replaced by the tars of its chosen shards that are complete.
+
+    Raises InputError if there are none.
+    """
+    found: list[Place] = []
+    for place in places:
+        if not isinstance(place, Path) or not place.is_dir():
+            found.append(place)
+            continue
+        tars = [place / f"{each.name}.tar" for each in mirror.required().chosen]
+        found += [tar for tar in tars if tar.is_file()]
+        if not any(tar.is_file() for tar in tars):
+            where = display_text(str(place))
+            raise InputError(where, "no chosen shard of this mirror is complete", f"run: packager mirror sync {where}")
+    return found
+
+
+def pinned_key(mirror: MirrorFolder) -> str | None:
+    """Return the key, as its line, that signed the release that a mirror has; None if it follows one without a key."""
+    held = mirror.required()
+    signer = mirror.trusted_release(held).evidence.key
+    return next((line for line in held.followed.keys if PublicKey.parse(line).name == signer), None)
+
+
+def keep_result(mirror: MirrorFolder, report: VerifyReport, progress: Progress) -> None:
+    """Keep when each tar was read in full, and its faults; a warning says why that cannot be kept now."""
+    if report.mode != "full" or report.verified_earlier_bytes:
+        return
+    checked = {Path(each.path).stem: each.faults for each in report.targets if each.complete and not each.error}
+    release = mirror.load_release(mirror.required())
+    try:
+        with atomic_files.lock_state_folder(mirror.state, "verify"):
+            keep_checks(mirror, checked, release, now=now())
+    except PackagerError as error:
+        progress.note(f"warning: packager mirror status will not show this check: {error}")
