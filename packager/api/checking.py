@@ -60,7 +60,7 @@ def verify(
     mirror = verify_mirror.find_mirror(places, options)
     if mirror is not None:
         release, key = mirror.folder, key or verify_mirror.pinned_key(mirror)
-        places = verify_mirror.chosen_tars(mirror, places)
+        places = verify_mirror.chosen_tars(mirror, places, progress)
     with ExitStack() as opened:
         named = release is not None or key is not None
         against = CheckAgainst(

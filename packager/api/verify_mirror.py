@@ -27,10 +27,10 @@ def find_mirror(paths: Sequence[Place], options: VerifyOptions) -> MirrorFolder 
     return mirror if mirror is not None and (mirror.state / "mirror.json").is_file() else None
 
 
-def chosen_tars(mirror: MirrorFolder, places: Sequence[Place]) -> list[Place]:
-    """Return the places with a mirror's folder replaced by the tars of its chosen shards that are complete.
+def chosen_tars(mirror: MirrorFolder, places: Sequence[Place], progress: Progress) -> list[Place]:
+    """Return the places with a mirror's folder replaced by the tars of its chosen shards that are there.
 
-    Raises InputError if there are none.
+    Other tars are named: a mirror has no documents of them, or old ones. Raises InputError if there are none.
     """
     found: list[Place] = []
     for place in places:
@@ -39,6 +39,8 @@ def chosen_tars(mirror: MirrorFolder, places: Sequence[Place]) -> list[Place]:
             continue
         tars = [place / f"{each.name}.tar" for each in mirror.required().chosen]
         found += [tar for tar in tars if tar.is_file()]
+        for tar in sorted(set(place.glob("*.tar")) - set(tars)):
+            progress.note(f"{display_text(str(tar))}: not checked: it is not a chosen shard of this mirror")
         if not any(tar.is_file() for tar in tars):
             where = display_text(str(place))
             raise InputError(where, "no chosen shard of this mirror is complete", f"run: packager mirror sync {where}")

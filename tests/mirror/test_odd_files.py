@@ -150,7 +150,7 @@ def test_a_link_where_documents_come_in_is_removed_and_not_followed(mirror: Pati
     assert [path.name for path in (tmp_path / "theirs").iterdir()] == ["x"]
 
 
-@pytest.mark.parametrize("named", [[], ["--release", "here"], ["--release", "here", "--key", "theirs"]])
+@pytest.mark.parametrize("named", [["--release", "here"], ["--release", "here", "--key", "theirs"]])
 def test_the_tars_of_a_mirror_are_verified_and_one_that_it_has_no_documents_of_is_named(
     mirror: Patient, named: list[str], capsys: Capture
 ) -> None:
@@ -165,3 +165,16 @@ def test_the_tars_of_a_mirror_are_verified_and_one_that_it_has_no_documents_of_i
     assert f"{second.file}: extra" in out
     assert "lists this shard and has no documents to check it by" in out
     assert "1 good, 1 bad" in out
+
+
+def test_verify_of_a_mirror_checks_what_is_chosen_and_names_the_other_tars(mirror: Patient, capsys: Capture) -> None:
+    first, second = mirror.archive.shards
+    assert mirror.follow("--key", mirror.archive.key, "--where", f"name = '{first.name}'") == 0
+    assert mirror.verify() == 2
+    assert "no chosen shard of this mirror is complete" in capsys.readouterr().err
+    for shard in (first, second):
+        (mirror.folder / shard.file).write_bytes(mirror.archive.tar(shard.name))
+    assert (mirror.verify(), mirror.run("status", "--json")) == (0, 0)
+    printed = capsys.readouterr()
+    assert f"{second.file}: not checked: it is not a chosen shard of this mirror" in printed.err
+    assert '"health": "healthy"' in printed.out
