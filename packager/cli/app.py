@@ -35,7 +35,7 @@ COMMANDS = {
     "plan": "Divide the catalogue into phases and shards",
     "pack": "Write the planned shards, torrents and manifests",
     "publish": "Write the site, and upload it if you name a place",
-    "export": "Write the tars of shards that were packed without",
+    "export": "Write the tars of shards that have no tar",
     "withdraw": "Withdraw records, and replace the shards with them",
     "replace": "Replace published shards that have wrong content",
     "prune": "Delete tars that should no longer be shared",

@@ -35,9 +35,9 @@ def export(
     workers: WorkerOptions,
     json: Json = False,
 ) -> None:
-    """Write the tars of shards that were packed without.
+    """Write the tars of shards that have no tar.
 
-    Each is made from its sources, and compared with what was packed before it gets its name.
+    Each tar is made from the source files, and compared with what was packed before it gets its name.
 
     Example: packager export tones-audio-00001
     """

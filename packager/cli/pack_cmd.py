@@ -29,7 +29,7 @@ def pack(
 ) -> None:
     """Write the planned shards, torrents and manifests.
 
-    Each gets its tar, its torrents, its manifest and its members table.
+    Each shard gets a tar, torrents, a manifest and a members table.
 
     Example: packager pack --phase metadata
     """
