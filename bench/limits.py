@@ -58,7 +58,7 @@ def _compiled() -> dict[str, Callable[[memoryview], None]]:
         "SHA-1 of 16 pieces at once, one core, compiled": _lanes_of_pieces,
         "SHA-256 of 16 KiB blocks at once, one core, compiled": _lanes_of_leaves,
     }
-    stitched = {"all three of each byte, one core, compiled": _all_at_once}
+    stitched = {"all three hashes of each byte, one core, compiled": _all_at_once}
     return (lanes if hashes.lanes() > 1 else {}) | (stitched if hashes.has_streams() else {})
 
 
@@ -116,23 +116,23 @@ def measured(folder: Path, size: int) -> dict[str, float]:
         "SHA-256, one core": _rate(_flat),
         "SHA-1, one core": _rate(_piece),
         "SHA-256 of 16 KiB blocks, one core": _rate(_leaves),
-        "all three of each byte, one core": _rate(_all),
+        "all three hashes of each byte, one core": _rate(_all),
         ALL_CORES: hash_limit(),
         **{name: _rate(work) for name, work in _compiled().items()},
         WRITE: write_limit(folder, size),
     }
-    found["disk, read past the page cache"], found["copy out of the page cache"] = read_limit(folder)
+    found["disk, read without the page cache"], found["copy from the page cache"] = read_limit(folder)
     return found
 
 
-ALL_CORES = f"all three of each byte, {CORES} cores"
-WRITE = "disk, write past the page cache"
+ALL_CORES = f"all three hashes of each byte, {CORES} cores"
+WRITE = "disk, write without the page cache"
 
 
 def table(found: dict[str, float]) -> str:
     """Return the limits as a Markdown table."""
     rows = [f"| {name} | {rate / 1e9:.2f} |" for name, rate in found.items()]
-    return "\n".join(["### What the machine can do at most", "", "| what | GB/s |", "| --- | ---: |", *rows]) + "\n"
+    return "\n".join(["### Limits of this machine", "", "| what | GB/s |", "| --- | ---: |", *rows]) + "\n"
 
 
 def floor(folder: Path) -> tuple[int, float]:

@@ -149,7 +149,7 @@ def _private(process: int) -> int:
 
 def table(title: str, contenders: list[Contender], size: int) -> str:
     """Return a Markdown table. Ratios are those of the medians to the first contender; read and written are in GB."""
-    titles = ["median s", "least to most s", "GB/s", "times ours", "CPU s", "cores", "peak MiB", "own MiB"]
+    titles = ["median s", "min to max s", "GB/s", "times ours", "CPU s", "cores", "peak MiB", "own MiB"]
     titles += ["read GB", "written GB"]
     rows = [_row(each, size, contenders[0].median) for each in contenders]
     head = [f"### {title}", "", f"| what | {' | '.join(titles)} |", "| --- |" + " ---: |" * len(titles)]
