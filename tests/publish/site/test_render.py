@@ -1,6 +1,9 @@
 """The whole site: what is written, where its links lead, what of a stranger's text reaches a page."""
 
 import hashlib
+import html
+import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -82,6 +85,22 @@ def test_every_link_of_a_published_site_leads_to_a_file_of_it(
     assert set(SIGNATURES) <= set(linked)
     assert ("magnets-v1.txt" in linked) is also_v1
     assert (TWINS in index) is also_v1
+
+
+def test_the_front_page_shows_commands_that_mirror_the_release(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = make_project(tmp_path / "project", files=1)
+    assert project.run(capsys, "release").code == 0
+    index = html.unescape((project.root / "site/index.html").read_text())
+    here = {"https://archive.example.org/": str(project.root / "site"), "mirror": str(tmp_path / "mirror")}
+    found = re.findall(r"packager mirror ((?:follow|run) [^<\n]*)", index)
+    assert [command.split()[0] for command in found] == ["follow", "run"]
+    for command in found:
+        name, *words = shlex.split(command)
+        options = ["--yes", "--reserve", "0", "--client", "none"] if name == "follow" else ["--for", "0 s"]
+        arguments = [here.get(word, word) for word in words]
+        assert main(["mirror", name, *arguments, *options]) in (0, 3), capsys.readouterr().err
 
 
 @pytest.mark.parametrize("signed", [False, True])
