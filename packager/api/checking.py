@@ -45,7 +45,7 @@ def verify(
 
     paths: tars, folders of tars, bags, folders of loose files; or addresses (s3://, sftp://, file://) of a tar or of a
     folder of tars. None: the tars of the project or mirror in the current folder. options: what to compare with; None:
-    what is found near `paths`. Of a mirror's folder the result is kept for `mirror_status`. workers: as for pack;
+    what is found near `paths`. The result for a mirror's folder is stored for `mirror_status`. workers: as for pack;
     workers of a cluster must see `paths` under the same names. Raises InputError if there is nothing to compare with,
     TrustError if documents disagree, IncompleteError if an address does not answer.
     """

@@ -1,4 +1,4 @@
-"""What mirrors do: follow a release, fetch and share a part of it, show what they have."""
+"""The mirror commands: follow a release, fetch and share a part of it, show its state."""
 
 import time
 from collections.abc import Callable
@@ -32,11 +32,11 @@ def mirror_follow(
     stop: Callable[[], bool] = lambda: False,
     progress: Progress = SILENT,
 ) -> MirrorReport:
-    """Follow the release at `source`, a URL or folder, in a mirror's folder: choose shards, and fetch all of them.
+    """Follow the release at `source`, a URL or folder, in a mirror's folder: choose shards and fetch all of them.
 
-    options and run: mirror.toml keeps what is given, and the rest stays as it is. fetch: False: only choose. ask: may
-    agree to the key beside the release, if none is given, and to the plan. Raises TrustError for what is refused, with
-    nothing changed.
+    options and run: given values are stored in mirror.toml, and others stay as they are. fetch: False: only choose. ask:
+    called about the plan, and about the key beside the release if no key is given. Raises TrustError if the release is
+    refused; then nothing is changed.
     """
     place = parse_release_location(as_text(source))
     task = MirrorTask(place, options or MirrorOptions(), run or RunOptions(), dry_run=dry_run, fetch=fetch)
@@ -52,9 +52,9 @@ def mirror_sync(
     stop: Callable[[], bool] = lambda: False,
     progress: Progress = SILENT,
 ) -> MirrorReport:
-    """Bring a mirror up to date, as its mirror.toml says: follow the newest release, and fetch all that is chosen.
+    """Update a mirror by its mirror.toml: follow the newest release and fetch all chosen shards.
 
-    run: for this run, in place of what mirror.toml says. The others as in `mirror_follow`.
+    run: replaces values of mirror.toml in this run. The others as in `mirror_follow`.
     """
     task = MirrorTask(run=run or RunOptions(), dry_run=dry_run)
     return _run(folder, task, _around(ask, stop, progress))
@@ -69,17 +69,17 @@ def mirror_run(
     stop: Callable[[], bool] = lambda: False,
     progress: Progress = SILENT,
 ) -> MirrorReport:
-    """Bring a mirror up to date as `mirror_sync` does, and share it, until `stop` says so or the time is up.
+    """Update a mirror as `mirror_sync` does, and share it, until `stop` returns True or the time is over.
 
-    check_every: seconds between two looks for a new release; None: as mirror.toml says. reload: says whether to read
-    mirror.toml again now.
+    check_every: seconds between two checks for a new release; None: the value in mirror.toml. reload: returns True to
+    read mirror.toml again.
     """
     task = MirrorTask(run=run or RunOptions(), share=True, check_every=check_every)
     return _run(folder, task, _around(AGREE_TO_PLANS, stop, progress, reload))
 
 
 def mirror_status(folder: AnyPath, *, ask_client: bool = True) -> MirrorStatus:
-    """Return what a mirror has, and when it was checked; its client is asked for seeding, ratio and peers.
+    """Return which shards a mirror has and when they were checked, and ask its client for seeding, ratio and peers.
 
     Raises InputError if the folder is not a mirror.
     """
@@ -87,7 +87,7 @@ def mirror_status(folder: AnyPath, *, ask_client: bool = True) -> MirrorStatus:
 
 
 def mirror_magnets(folder: AnyPath) -> tuple[str, ...]:
-    """Return the magnet links of the shards that a mirror has chosen, and may hand out."""
+    """Return the magnet links of the chosen shards of a mirror that may be handed out."""
     return mirror_states.mirror_magnets(MirrorFolder(as_path(folder)), now())
 
 
@@ -100,8 +100,8 @@ def mirror_prune(
 ) -> PruneReport:
     """Delete the tars of obsolete and withheld shards that a mirror fetched; return which.
 
-    ask: called with what would be deleted, if that is anything; nothing is deleted where it returns False. Raises
-    InputError if the folder is not a mirror, IncompleteError where the system refuses.
+    ask: called with what would be deleted, unless that is nothing; if it returns False, nothing is deleted. Raises
+    InputError if the folder is not a mirror, IncompleteError if the system refuses.
     """
     mirror = MirrorFolder(as_path(folder))
     mirror.required()
@@ -110,7 +110,7 @@ def mirror_prune(
 
 
 def _run(folder: AnyPath, task: MirrorTask, around: RunContext) -> MirrorReport:
-    """Run a mirror. Raises InputError for a peer or host that is wrong, before anything is done."""
+    """Run a mirror. Before that, raise InputError if a peer or host is not valid."""
     task.run.check()
     mirror = MirrorFolder(as_path(folder))
     if task.source is None and not mirror.is_mirror:
@@ -121,7 +121,7 @@ def _run(folder: AnyPath, task: MirrorTask, around: RunContext) -> MirrorReport:
 def _around(
     ask: Confirmations, stop: Callable[[], bool], progress: Progress, reload: Callable[[], bool] = lambda: False
 ) -> RunContext:
-    """Return what a mirror's run meets on this machine."""
+    """Return the clocks, disk and callbacks of a run."""
     return RunContext(_clocks(), free_bytes, ask, stop, progress, reload)
 
 

@@ -1,4 +1,4 @@
-"""`verify` of a mirror's folder: what it is compared with, and what is kept of the result for `mirror status`."""
+"""`verify` of a mirror's folder: what its tars are compared with, and the result for `mirror status`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ from packager.progress import Progress
 
 
 def find_mirror(paths: Sequence[Place], options: VerifyOptions) -> MirrorFolder | None:
-    """Return the mirror that has all these paths in its folder; None if there is none, or the user names a document."""
+    """Return the mirror that contains all these paths; None if there is none or a document is named."""
     if options.release or options.manifest or options.torrent or options.sums or not paths:
         return None
     folders = {(path if path.is_dir() else path.parent).absolute() for path in paths if isinstance(path, Path)}
@@ -28,9 +28,9 @@ def find_mirror(paths: Sequence[Place], options: VerifyOptions) -> MirrorFolder 
 
 
 def chosen_tars(mirror: MirrorFolder, places: Sequence[Place], progress: Progress) -> list[Place]:
-    """Return the places with a mirror's folder replaced by the tars of its chosen shards that are there.
+    """Return the places, with a mirror's folder replaced by the existing tars of its chosen shards.
 
-    Other tars are named: a mirror has no documents of them, or old ones. Raises InputError if there are none.
+    Other tars are reported, because a mirror has no current documents for them. Raises InputError if there are no tars.
     """
     found: list[Place] = []
     for place in places:
@@ -48,14 +48,14 @@ def chosen_tars(mirror: MirrorFolder, places: Sequence[Place], progress: Progres
 
 
 def pinned_key(mirror: MirrorFolder) -> str | None:
-    """Return the key, as its line, that signed the release that a mirror has; None if it follows one without a key."""
+    """Return the key, as its line, that signed the release of a mirror; None if the release is not signed."""
     held = mirror.required()
     signer = mirror.trusted_release(held).evidence.key
     return next((line for line in held.followed.keys if PublicKey.parse(line).name == signer), None)
 
 
 def keep_result(mirror: MirrorFolder, report: VerifyReport, progress: Progress) -> None:
-    """Keep when each tar was read in full, and its faults; a warning says why that cannot be kept now."""
+    """Store when each tar was read completely, and its faults. Warn if this cannot be stored now."""
     if report.mode != "full" or report.verified_earlier_bytes:
         return
     checked = {Path(each.path).stem: each.faults for each in report.targets if each.complete and not each.error}

@@ -181,7 +181,7 @@ def magnets(folder: Folder = None) -> None:
 
 @contextmanager
 def _reload_requested() -> Iterator[Callable[[], bool]]:
-    """Yield what says, once for each SIGHUP, that mirror.toml is to be read again."""
+    """Yield a function that returns True once for each SIGHUP: read mirror.toml again."""
     asked = threading.Event()
 
     def reload() -> bool:
@@ -197,7 +197,7 @@ def _reload_requested() -> Iterator[Callable[[], bool]]:
 
 
 def _ask(*, yes: bool, json: bool) -> Confirmations:
-    """Return what asks the owner on the terminal; without one a plan runs, and an unknown key is refused."""
+    """Return questions on the terminal. Without a terminal a plan runs, and an unknown key is refused."""
     is_terminal = is_asked(yes=yes)
 
     def key(offered: OfferedKey) -> bool:
@@ -229,12 +229,12 @@ def _ask(*, yes: bool, json: bool) -> Confirmations:
 
 
 def _question(made: MirrorPlan) -> str:
-    """Return what is asked about a plan."""
+    """Return the question about a plan."""
     return "Fetch them?" if made.download_size else "Continue?"
 
 
 def _end(report: MirrorReport, folder: Path | None, *, dry_run: bool, json: bool, fetch: bool = True) -> None:
-    """Print what was done, and exit by it."""
+    """Print a report and end the command with its exit code."""
     if json:
         output.show_json(report)
     elif dry_run:
