@@ -34,9 +34,9 @@ def mirror_follow(
 ) -> MirrorReport:
     """Follow the release at `source`, a URL or folder, in a mirror's folder: choose shards and fetch all of them.
 
-    options and run: given values are stored in mirror.toml, and others stay as they are. fetch: False: only choose. ask:
-    called about the plan, and about the key beside the release if no key is given. Raises TrustError if the release is
-    refused; then nothing is changed.
+    options and run: given values are stored in mirror.toml, and others stay as they are. fetch: False: only choose.
+    ask: called about the plan, and about the key beside the release if no key is given. Raises TrustError if the
+    release is refused; then nothing is changed.
     """
     place = parse_release_location(as_text(source))
     task = MirrorTask(place, options or MirrorOptions(), run or RunOptions(), dry_run=dry_run, fetch=fetch)
