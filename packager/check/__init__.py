@@ -1,1 +1,1 @@
-"""Seeders: prove, fix, rebuild, take out."""
+"""Commands for seeders: verify, repair, rebuild, extract and inspect."""

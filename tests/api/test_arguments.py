@@ -145,7 +145,7 @@ def test_no_path_at_all_is_said(tmp_path: Path) -> None:
 def test_the_current_folder_is_checked_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for path in ("", ".", "./"):
-        with pytest.raises(PackagerError, match="holds no tar and is no bag"):
+        with pytest.raises(PackagerError, match="contains no tar and is not a bag"):
             api.verify(path)
     make_bag(tmp_path / "b")
     monkeypatch.chdir(tmp_path / "b")

@@ -163,7 +163,7 @@ def test_the_tars_of_a_mirror_are_verified_and_one_that_it_has_no_documents_of_i
     assert main(["verify", str(mirror.folder), *(here.get(each, each) for each in named), "--workers", "1"]) == 1
     out = capsys.readouterr().out
     assert f"{second.file}: extra" in out
-    assert "lists this shard and has no documents to check it by" in out
+    assert "lists this shard, but its documents are missing" in out
     assert "1 good, 1 bad" in out
 
 

@@ -1,7 +1,7 @@
-"""What a shard's tar, or another bag in a tar, says of itself: its headers, its manifest, its records.
+"""Read the members of a shard's tar, or of another bag in a tar, from its own headers, manifest and records.
 
-For a tar whose published documents are not at hand. Only headers are parsed and nothing is unpacked; a
-name becomes a safe one, a link or a device is left out.
+Used if the tar's published documents are not available. Only headers are parsed and nothing is unpacked;
+names are made safe, links and devices are left out.
 """
 
 import os
@@ -27,15 +27,15 @@ from packager.model import KINDS, MEMBERS, TAGS
 from packager.paths import display_text, safe_name
 from packager.units import MIB
 
-_LINE_MAX = MIB  # bytes of one line of records.jsonl or the manifest that are looked at
+_LINE_MAX = MIB  # bytes of one line of records.jsonl or the manifest that are read
 _LINE = re.compile(rb"([0-9A-Fa-f]{64}) [ *](.+)")  # as sha256sum and RFC 8493 2.1.3 write it
 
 
 @dataclass(frozen=True)
 class TarContents:
-    """What a tar should hold. members: rows of MEMBERS, sha256 null where nothing says it.
+    """The members that a tar should contain. members: rows of MEMBERS; sha256 is null if it is unknown.
 
-    faults: what of it cannot be taken out. evidence: the documents that say so; None: the tar itself.
+    faults: what cannot be extracted. evidence: the documents that list the members; None: the tar itself.
     """
 
     name: str
@@ -45,7 +45,7 @@ class TarContents:
 
 
 class _Record(msgspec.Struct):
-    """What is read of a line of records.jsonl; a line that does not fit says nothing."""
+    """The fields of a line of records.jsonl that are used; a line that does not fit is ignored."""
 
     path: str
     id: str
@@ -68,7 +68,7 @@ class _Record(msgspec.Struct):
 
 @dataclass
 class _Bag:
-    """What the headers told: where files lie in the tar, by path as it stands there."""
+    """The bag that the headers describe: the files' positions in the tar, by their path in it."""
 
     top: str | None = None
     payload: dict[str, tuple[int, int]] = field(default_factory=dict)  # path below data/: offset, size
@@ -77,13 +77,13 @@ class _Bag:
 
 
 def read_tar_contents(tar: Path) -> TarContents:
-    """Return what a bag in a tar says it holds. Raises InputError where it is none.
+    """Return the members that a bag in a tar lists. Raises InputError if the tar contains no bag.
 
-    Memory: some KiB a member.
+    Memory: a few KiB per member.
     """
     bag = _headers(tar)
     if bag.top is None or not bag.payload or MANIFEST not in bag.tags:
-        what = f"no published documents are found, and it is no bag: no {PAYLOAD} or no {MANIFEST} in it"
+        what = f"no published documents were found, and it is not a bag: it has no {PAYLOAD} or no {MANIFEST}"
         raise InputError(
             display_text(str(tar)), what, "name the release with --release, or the manifest with --manifest"
         )
@@ -92,7 +92,7 @@ def read_tar_contents(tar: Path) -> TarContents:
     records = _records(path, *bag.tags[FILE], bag) if FILE in bag.tags else {}
     rows = [_row(member, offset, size, digests, records) for member, (offset, size) in bag.payload.items()]
     bag.faults += [
-        MemberIssue(id=display_text(member), path=display_text(member), reason="stands in the manifest, not in the tar")
+        MemberIssue(id=display_text(member), path=display_text(member), reason="is in the manifest, but not in the tar")
         for member in digests
         if member not in bag.payload
     ]
@@ -101,7 +101,7 @@ def read_tar_contents(tar: Path) -> TarContents:
 
 
 def _headers(tar: Path) -> _Bag:
-    """Return where the files of a tar lie, the last of several with one name; damage ends the reading."""
+    """Return the positions of a tar's files, the last of several with one name; damage ends the reading."""
     bag, faults = _Bag(), IssueList()
     try:
         with open_regular(tar) as file:
@@ -117,7 +117,7 @@ def _headers(tar: Path) -> _Bag:
 
 
 def _take(bag: _Bag, entry: ReadEntry) -> None:
-    """Note what an entry is."""
+    """Add an entry to the bag."""
     if entry.type == "folder":
         return
     path = entry.text.removeprefix("./")
@@ -125,9 +125,9 @@ def _take(bag: _Bag, entry: ReadEntry) -> None:
     if entry.type != "file":
         _fault(bag, entry.text, f"a {entry.type}, not a file")
     elif "\0" in path or any(name in ("", ".", "..") for name in path.split("/")):
-        _fault(bag, entry.text, "its path leaves the bag, or is none")
+        _fault(bag, entry.text, "its path leaves the bag or is invalid")
     elif bag.top not in (None, top):
-        _fault(bag, entry.text, f"stands beside the bag's folder {display_text(bag.top or '')}")
+        _fault(bag, entry.text, f"is outside the bag's folder {display_text(bag.top or '')}")
     else:
         bag.top = top
         of = bag.payload if inside.startswith(PAYLOAD) else bag.tags
@@ -135,12 +135,12 @@ def _take(bag: _Bag, entry: ReadEntry) -> None:
 
 
 def _fault(bag: _Bag, path: str, what: str) -> None:
-    """Note something that is left out."""
+    """Record something that is left out."""
     bag.faults.append(MemberIssue(id="", path=display_text(path), reason=what))
 
 
 def _lines(path: bytes, start: int, size: int) -> Iterator[bytes]:
-    """Yield the lines of a file in the tar, what is over _LINE_MAX of a line left out; damage ends them."""
+    """Yield the lines of a file in the tar, without what exceeds _LINE_MAX; damage ends the reading."""
     held = b""
     try:
         for data in read_file(path, start, start + size):
@@ -154,7 +154,7 @@ def _lines(path: bytes, start: int, size: int) -> Iterator[bytes]:
 
 
 def _digests(path: bytes, start: int, size: int, bag: _Bag) -> dict[str, bytes]:
-    """Return the SHA-256 of payload files by path, as the tar's manifest says."""
+    """Return the SHA-256 of payload files by path, from the tar's manifest."""
     found: dict[str, bytes] = {}
     for line in _lines(path, start, size):
         match = _LINE.fullmatch(line.removesuffix(b"\r"))
@@ -168,7 +168,7 @@ def _digests(path: bytes, start: int, size: int, bag: _Bag) -> dict[str, bytes]:
 
 
 def _records(path: bytes, start: int, size: int, bag: _Bag) -> dict[str, _Record]:
-    """Return what records.jsonl says of each payload file."""
+    """Return the record of each payload file in records.jsonl."""
     found: dict[str, _Record] = {}
     decoder = msgspec.json.Decoder(_Record)
     for line in _lines(path, start, size):
@@ -184,7 +184,7 @@ def _records(path: bytes, start: int, size: int, bag: _Bag) -> dict[str, _Record
 def _row(
     member: str, offset: int, size: int, digests: dict[str, bytes], records: dict[str, _Record]
 ) -> dict[str, object]:
-    """Return a row of the members table; the path is a safe one."""
+    """Return a row of the members table, with a safe path."""
     exact = member.encode("utf-8", "surrogateescape")
     path = "/".join(safe_name(name) for name in exact.split(b"/"))
     record = records.get(member)

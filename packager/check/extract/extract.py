@@ -1,7 +1,7 @@
-"""Take members out of a shard's tar: each checked as it is written, and nothing outside the folder they go to.
+"""Extract members of a shard's tar: each is checked while it is written, and nothing is written outside the folder.
 
-Against the published documents where they are found: then a damaged tar still gives its good members.
-Otherwise against the tar's own manifest.
+Members are compared with the published documents if these are found; then the good members of a damaged tar
+can still be extracted. Otherwise they are compared with the tar's own manifest.
 """
 
 import os
@@ -64,7 +64,7 @@ from packager.progress import Progress
 
 @dataclass(frozen=True)
 class ExtractOptions:
-    """Which members are taken out, all if nothing says which; how they are named; what they are compared with."""
+    """Which members to extract (default: all), how to name them, and what to compare them with."""
 
     records: tuple[str, ...] = option(RECORDS, ())
     paths: tuple[str, ...] = option(PATHS, ())
@@ -88,11 +88,11 @@ def extract(
     release: OpenedRelease | None,
     progress: Progress,
 ) -> ExtractReport:
-    """Write the members that are wanted below `to` (None: a folder with the shard's name, here).
+    """Write the selected members below `to` (None: a folder with the shard's name in the current folder).
 
-    A member that is not what was published, or whose name another file has, is in the report; the
-    others are written. A shard that `hand_outs` says is withdrawn is refused. Raises InputError where the tar or a
-    document cannot be used or nothing is meant, IncompleteError where a file cannot be written.
+    The report lists members that differ from what was published or that would overwrite another file; all others
+    are written. A shard that `hand_outs` withholds is refused. Raises InputError if the tar or a document cannot be
+    used or nothing is selected, IncompleteError if a file cannot be written.
     """
     naming = parse_naming(options.rename, original=options.source_names, number=options.number)
     contents, source = open_contents(tar, release, options.manifest, hand_outs)
@@ -134,13 +134,13 @@ def extract(
 def open_contents(
     tar: Place, release: OpenedRelease | None, manifest: Path | None, hand_outs: ShareableFiles
 ) -> tuple[TarContents, RangeReader]:
-    """Return what a tar or a shard's folder should hold, and its bytes.
+    """Return the members that a tar or a shard's folder should contain, and a reader of its bytes.
 
-    From its documents; from the tar itself where none are told of or found, and it is on this machine.
+    They come from its documents, or from the tar itself if there are no documents and the tar is on this machine.
     """
     places = [tar] if isinstance(tar, Path) else []
     withheld = hand_outs.withheld([*places, *([release.folder / RELEASE] if release else [])], shard_name(tar))
-    if withheld is not None and withheld.cause == "withdrawn":  # what is not published yet stays on this machine
+    if withheld is not None and withheld.cause == "withdrawn":  # unpublished shards stay on this machine
         raise InputError(withheld.name, f"is not extracted: {withheld.reason}", withheld.fix)
     if isinstance(tar, StoreUrl):
         files = find_documents(tar, release, manifest)
@@ -150,7 +150,7 @@ def open_contents(
     folder = tar.is_dir()
     if not folder and not tar.is_file():
         raise InputError(
-            display_text(str(tar)), "not found" if not tar.exists() else "is not a file", "give a shard's tar"
+            display_text(str(tar)), "not found" if not tar.exists() else "is not a file", "name a shard's tar"
         )
     told = release is not None or manifest is not None
     near = find_documents(tar, release, manifest) if told else documents_around(tar)
@@ -158,25 +158,23 @@ def open_contents(
         return read_tar_contents(tar), TarRangeReader(tar)
     if near is None:
         fix = "name the release with --release, or the manifest with --manifest"
-        raise InputError(
-            display_text(str(tar)), "is a folder, and no shard that is kept as files is known by its name", fix
-        )
+        raise InputError(display_text(str(tar)), "is a folder, and no shard that is stored as files has its name", fix)
     published = open_published_shard(near)
     return _contents(published), _folder_ranges(tar, published) if folder else TarRangeReader(tar)
 
 
 def _contents(published: PublishedShard) -> TarContents:
-    """Return what the documents of a shard say that it holds."""
+    """Return the members that a shard's documents list."""
     return TarContents(published.manifest.name, with_current_ids(published.members), (), published.evidence)
 
 
 def _folder_ranges(folder: Path, published: PublishedShard) -> RangeReader:
-    """Return the bytes of a shard that lies as a folder. Raises InputError where it does not."""
+    """Return a reader of a shard that is stored as files. Raises InputError if it is a tar."""
     if published.manifest.container != "folder":
-        raise InputError(display_text(str(folder)), "is a folder, and the shard is a tar", "give the shard's tar")
+        raise InputError(display_text(str(folder)), "is a folder, and the shard is a tar", "name the shard's tar")
     if not (folder / PAYLOAD).is_dir():
-        what = "holds the bag's own files alone: its members lie where they were collected"
-        raise InputError(display_text(str(folder)), what, "give the folder as a torrent client fetched it")
+        what = "contains only the bag's own files; its members are still in the source"
+        raise InputError(display_text(str(folder)), what, "name the folder that a torrent client downloaded")
     inside = os.fsencode(folder)
     places = [os.path.join(inside, PAYLOAD.encode() + path.encode()) for path in published.members["path"].to_pylist()]
     return LooseFileReader(published.layout, published.digests, places)
@@ -193,9 +191,9 @@ def _write(
     found: WriteResult,
     progress: Progress,
 ) -> bool:
-    """Write every member that is good; say whether a store failed for now."""
+    """Write every good member, and return whether a store was unreachable."""
     with OutputFolder(to, avoid={path.partition(b"/")[0] for path in asked}) as destination:
-        # Names as at the source may differ only by case; the shard's own and a layout's never should.
+        # Only names from the source may differ by case alone.
         exact = naming.original and not destination.folds_case()
         paths = path_formats.make_distinct(asked, path_formats.exact_path if exact else path_formats.folded_path)
         called = "the folder" if isinstance(source, LooseFileReader) else "the tar"

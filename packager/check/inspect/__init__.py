@@ -1,1 +1,1 @@
-"""`inspect`: what one file says, whatever kind it is, and what is wrong with it. One module per kind."""
+"""`inspect`: show the contents and the issues of one file. One module per kind of file."""

@@ -1,6 +1,6 @@
-"""Whatever file of a release, or made by others, told readably with its faults: the door to the inspectors.
+"""Detect the kind of a file, from a release or from elsewhere, and call the inspector of that kind.
 
-What a file is, its first bytes say; where they say nothing, its name. It is read and never changed.
+The kind follows from the first bytes, or from the name if they are not enough. The file is never changed.
 """
 
 import os
@@ -18,7 +18,7 @@ from packager.engine.files.limited_read import open_regular
 from packager.errors import InputError, TrustError, from_os_error
 from packager.paths import display_text
 
-_HEAD = 8192  # bytes that are looked at to know a file
+_HEAD = 8192  # bytes that are read to detect the kind
 _BOM = b"\xef\xbb\xbf"
 _STARTS: tuple[tuple[bytes, FileKind], ...] = (
     (b"PAR1", "members table"),
@@ -38,7 +38,7 @@ _NAMES: tuple[tuple[str, FileKind], ...] = (
 )
 _DOCUMENT = re.compile(rb'\s*\{.*?"type"\s*:\s*"(manifest|release)"', re.S)
 _KNOWN = (
-    "give a .torrent, magnet links, a tar, a .manifest.json, a release.json, a .members.parquet or .members.tsv.zst, "
+    "name a .torrent, magnet links, a tar, a .manifest.json, a release.json, a .members.parquet or .members.tsv.zst, "
     "a catalogue (.jsonl.zst or .parquet), a .minisig or a .pub"
 )
 _READERS: Mapping[FileKind, Callable[[Path, IssueList], Facts | None]] = {
@@ -55,22 +55,21 @@ _READERS: Mapping[FileKind, Callable[[Path, IssueList], Facts | None]] = {
 
 
 def inspect(what: str) -> Inspection:
-    """Return what a file, or a magnet link itself, is and says.
+    """Return the kind, contents and issues of a file or of a magnet link.
 
-    Raises InputError where there is no such file or it is of no kind that is known, IncompleteError where
-    it cannot be read.
+    Raises InputError if the file is not found or its kind is unknown, IncompleteError if it cannot be read.
     """
     faults = IssueList()
     if magnet.is_link(what):
         what = magnet.bare_link(what)
         facts: Facts | None = inspect_torrent.inspect_magnet(what, faults)
-        title = what.partition("&")[0] if "@" in unquote(what) else what  # there may be a password in the rest
+        title = what.partition("&")[0] if "@" in unquote(what) else what  # the rest may contain a password
         return _inspection(display_text(title, 200), "magnet links", len(os.fsencode(what)), facts, faults)
     path = Path(what)
     size, head = _look(path)
     kind = _kind(head, path.name)
     if kind is None:
-        raise InputError(display_text(what), "is empty" if not size else "is of no kind that is known here", _KNOWN)
+        raise InputError(display_text(what), "is empty" if not size else "is not a known kind of file", _KNOWN)
     facts, read = None, _READERS[kind]
     try:
         if kind == "members table" and inspect_tables.is_catalogue(path):
@@ -106,7 +105,7 @@ def _look(path: Path) -> tuple[int, bytes]:
 
 
 def _kind(head: bytes, name: str) -> FileKind | None:
-    """Return what a file is by its first bytes, else by its name; None where neither says."""
+    """Return the kind of a file by its first bytes, else by its name; None: unknown."""
     text = head.removeprefix(_BOM).lstrip()
     for start, kind in _STARTS:
         if text[: len(start)].lower() == start.lower():

@@ -1,4 +1,4 @@
-"""A manifest, release document, minisign signature or public key -> what it says, and whether it agrees with itself."""
+"""Inspect a manifest, a release document, a minisign signature or a public key, and check its consistency."""
 
 from pathlib import Path
 
@@ -18,14 +18,14 @@ from packager.paths import display_text
 
 
 def inspect_manifest(path: Path, faults: IssueList) -> ManifestFacts:
-    """Return what a shard's manifest says. Raises InputError where documents.from_bytes does."""
+    """Return the contents of a shard's manifest. Raises InputError as documents.from_bytes does."""
     found = documents.from_bytes(read_limited(path, documents.LIMIT), Manifest, display_text(str(path)))
     check_manifest(found, faults)
     return ManifestFacts(manifest=found)
 
 
 def inspect_release(path: Path, faults: IssueList) -> ReleaseFacts:
-    """Return what a release document says. Raises InputError where documents.from_bytes does."""
+    """Return the contents of a release document. Raises InputError as documents.from_bytes does."""
     data = read_limited(path, documents.LIMIT)
     found, digest = documents.from_bytes(data, Release, display_text(str(path))), documents.digest(data)
     del data  # up to 64 MiB
@@ -60,9 +60,9 @@ def inspect_release(path: Path, faults: IssueList) -> ReleaseFacts:
 
 
 def _chain(path: Path, release: Release, faults: IssueList) -> int:
-    """Return how many releases before this one are beside it, each the one that the next names; add where it breaks.
+    """Return how many earlier releases are beside this one in an unbroken chain, and add where the chain breaks.
 
-    What a release does not keep of the one before it is a fault, too. Memory: two releases.
+    It is also a fault if a release drops what the one before it must keep. Memory: two releases.
     """
     folder = path.parent if path.name == f"{release.serial}.json" else path.parent / "releases"
     after = release
@@ -81,7 +81,7 @@ def _chain(path: Path, release: Release, faults: IssueList) -> int:
             faults.add(where, error.what)
             return release.serial - 1 - serial
         if found.serial != serial:
-            faults.add(where, f"says that it is serial {found.serial}")
+            faults.add(where, f"has the serial {found.serial}")
         else:
             faults.add_all(f"release {serial + 1}", map(str, broken_rules(kept_entries(found), after)))
         after = found
@@ -89,13 +89,13 @@ def _chain(path: Path, release: Release, faults: IssueList) -> int:
 
 
 def inspect_signature(path: Path, faults: IssueList) -> SignatureFacts:  # noqa: ARG001 - every inspector takes the list
-    """Return what a minisign signature says. Raises TrustError where it is malformed."""
+    """Return the contents of a minisign signature. Raises TrustError if it is malformed."""
     found = signatures.describe(read_limited(path, signatures.LIMIT), where=display_text(str(path)))
     return SignatureFacts(key=found.key, prehashed=found.prehashed, trusted_comment=found.comment)
 
 
 def inspect_public_key(path: Path, faults: IssueList) -> KeyFacts:  # noqa: ARG001 - every inspector takes the list
-    """Return a minisign public key. Raises InputError where it is none."""
+    """Return a minisign public key. Raises InputError if it is not one."""
     text = read_limited(path, KEY_LIMIT).decode("utf-8", "replace")
     found = PublicKey.parse(text, display_text(str(path)))
     return KeyFacts(key=found.name, line=found.line)

@@ -1,4 +1,4 @@
-"""A members table or a catalogue, in either of its forms -> totals, and whether they are what they should be."""
+"""Inspect a members table or a catalogue, each in both of its formats: totals and faults."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,19 +19,19 @@ _LINE = msgspec.json.Decoder(dict[str, object])
 
 
 def inspect_members(path: Path, faults: IssueList) -> MembersFacts:
-    """Return a members table's totals. Raises InputError where read_untrusted_batches does."""
+    """Return a members table's totals. Raises InputError as read_untrusted_batches does."""
     with parquet.open_table(path) as file:
         groups, columns = file.num_row_groups, tuple(display_text(name, 100) for name in file.schema_arrow.names)
     return _totals(untrusted_parquet.read_untrusted_batches(path, MEMBERS), groups, columns, faults)
 
 
 def inspect_member_lines(path: Path, faults: IssueList) -> MembersFacts:
-    """Return the totals of a members table as lines. Raises InputError where read_members_tsv does."""
+    """Return the totals of a members table as text. Raises InputError as read_members_tsv does."""
     return _totals(_with_kinds(members_tsv.read_members_tsv(path), faults), 0, tuple(members_tsv.ROWS.names), faults)
 
 
 def _with_kinds(batches: Iterable[pa.RecordBatch], faults: IssueList) -> Iterator[pa.RecordBatch]:
-    """Yield rows of members_tsv.ROWS with the kind that the record says; add records that contradict their line."""
+    """Yield rows of members_tsv.ROWS with the kind from the record; add records that contradict their line."""
     first = 1
     for batch in batches:
         kinds = []
@@ -48,7 +48,7 @@ def _with_kinds(batches: Iterable[pa.RecordBatch], faults: IssueList) -> Iterato
 def _totals(
     batches: Iterable[pa.RecordBatch], groups: int, columns: tuple[str, ...], faults: IssueList
 ) -> MembersFacts:
-    """Return the totals of rows that have an id, path, offset, size and kind; add what is wrong with them."""
+    """Return the totals of rows that have an id, path, offset, size and kind; add their faults."""
     rows = payload = 0
     kinds: dict[str, int] = {}
     checks, ids, places = PathChecks(), set[int](), []
@@ -69,7 +69,7 @@ def _totals(
 
 
 def _check_paths(batch: pa.RecordBatch, first: int, checks: PathChecks, faults: IssueList) -> None:
-    """Add paths that cannot be a member's, and those that stand twice."""
+    """Add invalid member paths, and paths that occur twice."""
     for at, name in enumerate(batch["path"].to_pylist(), first + 1):
         if not is_safe_path(name):
             faults.add(f"row {at}", f'"{display_text(name)}" cannot be the path of a member')
@@ -77,15 +77,15 @@ def _check_paths(batch: pa.RecordBatch, first: int, checks: PathChecks, faults: 
 
 
 def _check_ids(batch: pa.RecordBatch, first: int, ids: set[int], faults: IssueList) -> None:
-    """Add ids that stand twice. ids: hashes of those before."""
+    """Add ids that occur twice. ids: hashes of the ids before these."""
     for at, own_id in enumerate(batch["id"].to_pylist(), first + 1):
         if hash(own_id) in ids:
-            faults.add(f"row {at}", f'the id "{display_text(own_id, 100)}" stands twice')
+            faults.add(f"row {at}", f'the id "{display_text(own_id, 100)}" occurs twice')
         ids.add(hash(own_id))
 
 
 def _check_places(places: pa.Table, faults: IssueList) -> None:
-    """Add members that could be neither in a tar nor in a folder where the table says, which does not name either."""
+    """Add members whose offset is possible neither in a tar nor in a folder; the table does not say which it is."""
     end = 0
     wrong = []
     for at, (start, size) in enumerate(_rows(places), 1):
@@ -97,11 +97,11 @@ def _check_places(places: pa.Table, faults: IssueList) -> None:
         end = start + size
     if wrong and _overlap(places):
         for at, start in wrong:
-            faults.add(f"row {at}", f"its offset {start} is not the begin of data in a tar, after the member before")
+            faults.add(f"row {at}", f"its offset {start} cannot be the start of data in a tar")
 
 
 def _overlap(places: pa.Table) -> bool:
-    """Say whether two members have a byte in common: those of a folder are in any order, and need no header."""
+    """Return whether two members overlap; in a folder they are in any order and have no headers."""
     end = 0
     for start, size in _rows(places.sort_by("offset")):
         if size > 0 and start < end:
@@ -117,14 +117,14 @@ def _rows(places: pa.Table) -> Iterator[tuple[int, int]]:
 
 
 def is_catalogue(path: Path) -> bool:
-    """Say whether a Parquet file has records rather than members, which have bytes. Raises InputError."""
+    """Return whether a Parquet file contains records and not members. Raises InputError."""
     with parquet.open_table(path) as file:
         names = set(file.schema_arrow.names)
     return {"id", "title"} <= names and not {"offset", "sha256"} & names
 
 
 def inspect_catalogue_table(path: Path, faults: IssueList) -> CatalogueFacts:
-    """Return a Parquet catalogue's totals. Raises InputError where read_untrusted_batches does."""
+    """Return a Parquet catalogue's totals. Raises InputError as read_untrusted_batches does."""
     with parquet.open_table(path) as file:
         groups, names = file.num_row_groups, set(file.schema_arrow.names)
     records, ids = 0, set[int]()
@@ -137,13 +137,13 @@ def inspect_catalogue_table(path: Path, faults: IssueList) -> CatalogueFacts:
 
 
 def inspect_catalogue(path: Path, faults: IssueList) -> CatalogueFacts:
-    """Return the totals of a catalogue of lines. Raises InputError where read_jsonl_zst does."""
+    """Return the totals of a catalogue of JSON lines. Raises InputError as read_jsonl_zst does."""
     records = unpacked = frames = 0
     for frame in jsonl_zst_reader.read_jsonl_zst(path):
         frames += 1
         unpacked += len(frame)
         if not frame.endswith(b"\n"):
-            faults.add(f"frame {frames}", "does not end at the end of a line")
+            faults.add(f"frame {frames}", "does not end with a complete line")
         lines = frame.splitlines()
         records += len(lines)
         _check_lines(lines, records - len(lines) + 1, faults)
@@ -151,13 +151,13 @@ def inspect_catalogue(path: Path, faults: IssueList) -> CatalogueFacts:
 
 
 def _check_lines(lines: list[bytes], first: int, faults: IssueList) -> None:
-    """Add lines that are no JSON object."""
+    """Add lines that are not JSON objects."""
     for number, line in enumerate(lines, first):
         _object(line, number, faults)
 
 
 def _object(line: bytes, number: int, faults: IssueList) -> dict[str, object] | None:
-    """Return the JSON object that a line is; add a fault for one that is none."""
+    """Return the JSON object of a line; add a fault if it is not one."""
     try:
         return _LINE.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

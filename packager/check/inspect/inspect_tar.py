@@ -1,6 +1,6 @@
-"""Any tar, entry by entry: what it holds, what is wrong with it, and whether its bytes are as a shard's would be.
+"""Inspect any tar, entry by entry: its contents, its faults, and whether its bytes are like a shard's.
 
-Nothing is written, no link is followed, and the entries' data are passed over.
+Nothing is written, no link is followed, and the entries' data is skipped.
 """
 
 import os
@@ -17,14 +17,14 @@ from packager.engine.files.tar_reader import ReadEntry, TarReader
 from packager.errors import from_os_error
 from packager.paths import display_text, encode_path
 
-DEPARTURES = 10  # that are told
+DEPARTURES = 10  # that are reported
 _LEADING = ("bagit.txt", "bag-info.txt", records_jsonl.FILE)  # before the payload, in order
 _RANKS = {name: rank for rank, name in enumerate((*_LEADING, PAYLOAD, bag.MANIFEST, bag.TAGMANIFEST))}
 _LINKS = ("hard link", "symbolic link")
 
 
 def inspect_tar(path: Path, faults: IssueList) -> TarFacts:
-    """Return what a tar holds. Raises IncompleteError where it cannot be read. Memory: some 100 bytes an entry."""
+    """Return the contents of a tar. Raises IncompleteError if it cannot be read. Memory: about 100 bytes per entry."""
     try:
         with open_regular(path) as file:
             reader = TarReader(file, os.fstat(file.fileno()).st_size, faults)
@@ -46,7 +46,7 @@ def inspect_tar(path: Path, faults: IssueList) -> TarFacts:
 
 
 class _Found:
-    """What the entries of a tar come to."""
+    """The totals and faults of a tar's entries."""
 
     def __init__(self, faults: IssueList) -> None:
         self.count = self.payload = 0
@@ -56,7 +56,7 @@ class _Found:
         self._checks, self._faults = PathChecks(), faults
 
     def add(self, entry: ReadEntry) -> None:
-        """Take up one entry."""
+        """Add one entry."""
         self.count += 1
         self.payload += entry.size
         if len(self.entries) < LISTED:
@@ -64,10 +64,10 @@ class _Found:
         self._check(entry)
         self.bag.add(entry)
         if len(self.departures) < DEPARTURES and not _is_ours(entry):
-            self.departures.append(f'the header of "{display_text(entry.path)}" is not the one a shard has')
+            self.departures.append(f'the header of "{display_text(entry.path)}" is different in a shard')
 
     def _check(self, entry: ReadEntry) -> None:
-        """Add what is wrong with an entry's path and type."""
+        """Add the faults of an entry's path and type."""
         where, name = f"byte {entry.start}", display_text(entry.path)
         if entry.type == "folder":
             self._faults.add_all(where, PathChecks().faults(entry.text.rstrip("/")))
@@ -78,11 +78,11 @@ class _Found:
                 where, f'"{name}" is a {entry.type} to "{display_text(entry.link)}", which may lead anywhere'
             )
         elif entry.type != "file":
-            self._faults.add(where, f'"{name}" is no plain file: {entry.type}')
+            self._faults.add(where, f'"{name}" is not a plain file: {entry.type}')
 
 
 def _is_ours(entry: ReadEntry) -> bool:
-    """Say whether an entry's header blocks are those that `core/shards/build_tar_header` writes."""
+    """Return whether an entry's header blocks are those that `core/shards/build_tar_header` writes."""
     try:
         path = entry.path.decode("utf-8")
     except UnicodeDecodeError:
@@ -91,7 +91,7 @@ def _is_ours(entry: ReadEntry) -> bool:
 
 
 class _Bag:
-    """The one bag that a tar may hold: the folder of its first entry, if bagit.txt is in it (RFC 8493, section 4)."""
+    """The bag in a tar: the folder of the first entry, if it contains bagit.txt (RFC 8493, section 4)."""
 
     def __init__(self) -> None:
         self.name: bytes | None = None
@@ -99,10 +99,10 @@ class _Bag:
         self._outside: bytes | None = None
         self._tag_files: list[bytes] = []
         self._payload_files = self._payload = 0
-        self._ranks: list[int] = []  # where they change
+        self._ranks: list[int] = []  # one for each change
 
     def add(self, entry: ReadEntry) -> None:
-        """Take up one entry."""
+        """Add one entry."""
         name, _, inner = entry.path.partition(b"/")
         if self.name is None:
             self.name = name
@@ -121,11 +121,11 @@ class _Bag:
             self._ranks.append(rank)
 
     def facts(self, faults: IssueList) -> BagFacts | None:
-        """Return the bag, None where there is none; add what is wrong with it."""
+        """Return the bag, None if there is none; add its faults."""
         if not self._is_bag or self.name is None:
             return None
         if self._outside is not None:
-            faults.add("", f'"{display_text(self._outside)}" lies outside the bag "{display_text(self.name)}"')
+            faults.add("", f'"{display_text(self._outside)}" is outside the bag "{display_text(self.name)}"')
         if not any(name.startswith(b"manifest-") and name.endswith(b".txt") for name in self._tag_files):
             faults.add("", f'the bag "{display_text(self.name)}" has no manifest, such as {bag.MANIFEST}')
         return BagFacts(
@@ -136,13 +136,13 @@ class _Bag:
         )
 
     def departures(self) -> list[str]:
-        """Return how its files are not a shard's, or not in a shard's order."""
+        """Return how its files differ from a shard's in names or order."""
         if not self._is_bag:
-            return ["it holds no bag"]
+            return ["it contains no bag"]
         ranks = [rank for rank in self._ranks if rank != _RANKS[PAYLOAD]]
         tag_files = [rank for rank in _RANKS.values() if rank != _RANKS[PAYLOAD]]
         if ranks != tag_files or self._ranks != sorted(self._ranks):
-            return ["its tag files are not a shard's, or not where a shard has them"]
+            return ["its tag files or their order differ from a shard's"]
         return []
 
 

@@ -1,4 +1,4 @@
-"""A .torrent or magnet links -> what they say, and which clients will not take them."""
+"""Inspect a .torrent or magnet links: contents, faults, and clients that cannot use them."""
 
 import datetime as dt
 import os
@@ -25,20 +25,20 @@ from packager.units import MIB, parse_date
 
 TRACKERS = ("udp", "http", "https", "ws", "wss")  # BEP 15, BEP 3, WebTorrent
 WEB_SEEDS = ("http", "https", "ftp")  # BEP 19
-_NOT_ASKED = "libtorrent is not installed, so its verdict is unknown"
+_NOT_ASKED = "libtorrent is not installed, so it is unknown whether libtorrent accepts it"
 _LIST_MOST = 64 * MIB  # bytes of a list of links that is read
 _YEARS = 253370764800  # Unix seconds of the year 9999, where dates end
 
 
 def inspect_torrent(path: Path, faults: IssueList) -> TorrentFacts:
-    """Return what a .torrent says. Raises InputError where parse_torrent does."""
+    """Return the contents of a .torrent. Raises InputError as parse_torrent does."""
     data = read_limited(path, bencode.LIMIT)
     refused = _refused(lambda: _refused_torrent(data), faults)
     try:
         found = parse_torrent.parse_torrent(data, display_text(str(path)))
     except InputError:
         if refused is not None:
-            loads = "libtorrent loads it, and packager does not"
+            loads = "libtorrent loads it, but packager does not"
             faults.remark("", f"libtorrent refuses it, too: {refused}" if refused else loads)
         raise
     if refused:
@@ -70,7 +70,7 @@ def inspect_torrent(path: Path, faults: IssueList) -> TorrentFacts:
 
 
 def _refused(ask: Callable[[], str | None], faults: IssueList) -> str | None:
-    """Return why libtorrent, and so many clients, refuse something; "": they take it; None: it is not installed."""
+    """Return why libtorrent, which many clients use, refuses something; "": it does not; None: it is not installed."""
     try:
         return ask() or ""
     except MissingLibtorrentError:
@@ -80,7 +80,7 @@ def _refused(ask: Callable[[], str | None], faults: IssueList) -> str | None:
 
 
 def _refused_torrent(data: bytes) -> str | None:
-    """Return why libtorrent refuses a .torrent, None where it loads it."""
+    """Return why libtorrent refuses a .torrent, None if it loads it."""
     try:
         libtorrent_session.read_with_libtorrent(data, "")
     except MissingLibtorrentError:
@@ -91,14 +91,14 @@ def _refused_torrent(data: bytes) -> str | None:
 
 
 def _pieces(found: Metainfo) -> int:
-    """Return how many pieces a torrent has; in v2 each file begins one."""
+    """Return how many pieces a torrent has; in v2 each file starts a new piece."""
     if found.version != "v2":
         return len(found.pieces) // 20
     return sum(-(-file.length // found.piece_length) for file in found.files)
 
 
 def _check_paths(files: Iterable[ListedFile], faults: IssueList) -> None:
-    """Add what is wrong with the files' paths."""
+    """Add the faults of the files' paths."""
     checks = PathChecks()
     for at, file in enumerate(files):
         if not file.pad:
@@ -106,11 +106,11 @@ def _check_paths(files: Iterable[ListedFile], faults: IssueList) -> None:
 
 
 def _check_urls(urls: Iterable[str], what: str, schemes: tuple[str, ...], faults: IssueList) -> None:
-    """Note URLs that no client uses, and that none here does: relative ones, or of this machine's own files."""
+    """Add URLs that no client uses, such as relative ones and local files, and URLs with a password."""
     for url in urls:
         if without_credentials(url) != url:
             faults.add(
-                "", f'the {what} "{display_text(without_credentials(url), 200)}" holds a user name or a password'
+                "", f'the {what} "{display_text(without_credentials(url), 200)}" contains a user name or a password'
             )
             continue
         try:
@@ -120,7 +120,7 @@ def _check_urls(urls: Iterable[str], what: str, schemes: tuple[str, ...], faults
             good = False
         if not good:
             what_is_wrong = (
-                f'the {what} "{display_text(url, 200)}" is not a URL of {", ".join(schemes)}, and is ignored'
+                f'the {what} "{display_text(url, 200)}" is not a URL with {", ".join(schemes)}, and is ignored'
             )
             faults.remark("", what_is_wrong)
 
@@ -137,7 +137,7 @@ def _named(file: ListedFile) -> NamedFile:
 
 
 def _text(name: str) -> str:
-    """Return a name that JSON can hold."""
+    """Return a name as JSON can store it."""
     return encode_path(os.fsencode(name))[0]
 
 
@@ -146,7 +146,7 @@ def _hex(digest: bytes | None) -> Infohash | None:
 
 
 def _date(seconds: int | None, faults: IssueList) -> str | None:
-    """Return a creation date, None where there is none that is a date."""
+    """Return a creation date, None if there is none or it is not a date."""
     if seconds is None:
         return None
     if seconds < _YEARS:
@@ -164,7 +164,7 @@ def _clients(shape: TorrentShape) -> tuple[ClientTrouble, ...]:
 
 
 def inspect_magnets(path: Path, faults: IssueList) -> MagnetsFacts:
-    """Return what a list of magnet links says, one a line; lines that are empty or begin with "#" say nothing."""
+    """Return the contents of a list of magnet links, one per line; empty lines and "#" lines are skipped."""
     found: list[MagnetFacts] = []
     seen: dict[tuple[str | None, str | None], int] = {}
     count = 0
@@ -179,27 +179,27 @@ def inspect_magnets(path: Path, faults: IssueList) -> MagnetsFacts:
             continue
         key = facts.infohash_v1, facts.infohash_v2
         if seen.setdefault(key, number) != number:
-            faults.add(f"line {number}", f"is of the same torrent as line {seen[key]}")
+            faults.add(f"line {number}", f"names the same torrent as line {seen[key]}")
         if len(found) < LISTED:
             found.append(facts)
     return MagnetsFacts(count=count, magnets=tuple(found))
 
 
 def inspect_magnet(text: str, faults: IssueList) -> MagnetsFacts:
-    """Return what the magnet link `text` says."""
+    """Return the contents of the magnet link `text`."""
     facts = _one(text, "", faults)
     return MagnetsFacts(count=1, magnets=(facts,) if facts else ())
 
 
 def _one(text: str, where: str, faults: IssueList) -> MagnetFacts | None:
-    """Return what one link says; None where it is none, which is a fault."""
+    """Return the contents of one link; None, and a fault, if it is not a magnet link."""
     refused = _refused(lambda: libtorrent_session.refused_link(text), faults)
     try:
         found = parse_magnet(text)
     except InputError as error:
         faults.add(where, error.what)
         if refused == "":
-            faults.remark(where, "libtorrent takes the link, and packager does not")
+            faults.remark(where, "libtorrent accepts the link, but packager does not")
         return None
     if refused:
         faults.remark(where, f"libtorrent refuses the link as it is written: {refused}")

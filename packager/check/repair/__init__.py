@@ -1,1 +1,1 @@
-"""`repair` and `rebuild`: bad pieces replaced in place, and whole shards written again from loose files."""
+"""`repair` replaces bad pieces in place; `rebuild` writes complete shards again from loose files."""

@@ -12,7 +12,7 @@ from packager.paths import display_text
 
 
 class _Fault(msgspec.Struct):
-    """What is read of a fault; fields that a later version adds are passed over."""
+    """The fields of a fault that are used; fields that a later version adds are ignored."""
 
     path: str
     first_piece: int | None = None
@@ -20,7 +20,7 @@ class _Fault(msgspec.Struct):
 
 
 class _Report(msgspec.Struct):
-    """What is read of a report."""
+    """The fields of a report that are used."""
 
     faults: list[_Fault]
 
@@ -28,7 +28,7 @@ class _Report(msgspec.Struct):
 def read_bad_pieces(report: Path, tar: Path, count: int) -> list[int]:
     """Return the pieces below `count` that a report names as bad in a tar of this name, ascending.
 
-    Raises InputError where the file is no such report, or IncompleteError where it cannot be read.
+    Raises InputError if the file is not such a report, IncompleteError if it cannot be read.
     """
     try:
         read = msgspec.json.decode(read_limited(report, documents.LIMIT), type=_Report)

@@ -1,4 +1,4 @@
-"""What a shard's tar should be, by its published documents or by its .torrent alone."""
+"""The expected content of a shard's tar, from its published documents or only from its .torrent."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +13,9 @@ from packager.paths import display_text
 
 @dataclass(frozen=True)
 class ExpectedShard:
-    """A tar as it was published. published: None where only the .torrent is known, or tells of all members.
+    """A tar as it was published. published: None if only the .torrent is known, or members were withdrawn.
 
-    evidence: what says that it was published so.
+    evidence: the document that this is known from.
     """
 
     file: ShardTorrent
@@ -31,10 +31,10 @@ class ExpectedShard:
 def open_expected_shard(
     tar: Path, *, release: OpenedRelease | None, manifest: Path | None, torrent: Path | None
 ) -> ExpectedShard:
-    """Return what the tar at `tar` should be.
+    """Return the expected content of the tar at `tar`.
 
-    torrent: a .torrent that is enough alone; otherwise the documents are found as find_documents tells.
-    Raises InputError for documents that are not there or broken, TrustError where they disagree.
+    torrent: a .torrent to use alone; None: the documents that find_documents finds.
+    Raises InputError if documents are missing or broken, TrustError if they disagree.
     """
     if torrent is not None:
         return ExpectedShard(open_torrent(torrent), None, Evidence(kind="torrent", name=display_text(str(torrent))))

@@ -1,6 +1,6 @@
-"""Find a shard's members among loose files: by their path, else by size and SHA-256 whatever they are called.
+"""Find a shard's members among loose files: by their path, else by size and SHA-256 under any name.
 
-A place is where a member may be; whoever reads it compares what was read, and tells when it was not.
+A place is a file that may be a member. The caller compares what it reads, and refuses a wrong place.
 """
 
 import os
@@ -22,14 +22,13 @@ _EMPTY = sha256().digest()
 
 
 class MemberFinder:
-    """The members of one shard and the places of their files below some folders.
+    """Finds the files of one shard's members below some folders.
 
-    places: a file's absolute path for each member, None where none is known. Memory: that, and the
-    members' sizes and digests.
+    places: a file's absolute path for each member, None if none is known. Memory: the places, sizes and digests.
     """
 
     def __init__(self, name: ShardName, members: pa.Table, roots: Sequence[Path]) -> None:
-        """Look for each member by its path in the shard and at the source. Raises InputError for what is no folder."""
+        """Look for each member by its paths in shard and source. Raises InputError if a root is not a folder."""
         self.roots = [_folder(root) for root in roots]
         self.digests: list[bytes] = members["sha256"].to_pylist()
         self.sizes: list[int] = members["size"].to_pylist()
@@ -41,26 +40,26 @@ class MemberFinder:
 
     @property
     def missing(self) -> list[int]:
-        """The members that no place is known of; an empty one needs none."""
+        """The members without a known place; an empty member needs none."""
         return [member for member, place in enumerate(self.places) if place is None and not self.is_empty(member)]
 
     def is_empty(self, member: int) -> bool:
-        """Say whether a member has no bytes, as its SHA-256 says too."""
+        """Return whether a member's size and SHA-256 are those of an empty file."""
         return not self.sizes[member] and self.digests[member] == _EMPTY
 
     def wrong(self, member: int) -> list[bytes]:
-        """Return the places where another file was found than the member."""
+        """Return the places that have a file other than the member."""
         return sorted(self._wrong.get(member, ()))
 
     def refuse(self, member: int) -> None:
-        """Take a member's place away for good: what is there is not the member."""
+        """Remove a member's place permanently, because the file there is not the member."""
         place = self.places[member]
         if place is not None:
             self._wrong.setdefault(member, set()).add(place)
         self.places[member] = None
 
     def refuse_wrong(self, members: Iterable[int], index: FileIndex) -> None:
-        """Take away every place of `members` whose file has another SHA-256, by the index or read now."""
+        """Remove every place of `members` if its file has another SHA-256, in the index or when read now."""
         placed = [(member, place) for member in members if (place := self.places[member]) is not None]
         found = index.digests(list(dict.fromkeys(place for _, place in placed)))
         for member, place in placed:
@@ -68,9 +67,9 @@ class MemberFinder:
                 self.refuse(member)
 
     def find(self, index: FileIndex) -> None:
-        """Give every missing member a place by its size and SHA-256, where any file below the roots has them.
+        """Find a place for every missing member by its size and SHA-256, in any file below the roots.
 
-        What the index knows is tried first; the folders are walked once, and only where that is not enough.
+        The index is used first; the folders are walked once, and only if the index is not enough.
         """
         self._find_known(index)
         if self.missing and not self._walked:
@@ -80,7 +79,7 @@ class MemberFinder:
             self._find_known(index)
 
     def _find_known(self, index: FileIndex) -> None:
-        """Give missing members the places of files that the index knows."""
+        """Find places for missing members in the index."""
         missing = self.missing
         if not missing:
             return
@@ -94,12 +93,12 @@ class MemberFinder:
 def _folder(root: Path) -> bytes:
     """Return a folder's absolute path. Raises InputError."""
     if not root.is_dir():
-        raise InputError(display_text(str(root)), "is not a folder", "give the folder of the loose files")
+        raise InputError(display_text(str(root)), "is not a folder", "name the folder of the loose files")
     return os.path.realpath(os.fsencode(root))
 
 
 def _paths(name: ShardName, members: pa.Table) -> Iterator[list[bytes]]:
-    """Yield where each member may lie below a folder: by its source's path, its own, as in a bag or the tar."""
+    """Yield each member's possible paths below a folder: in the source, its own, in a bag, in the tar."""
     inside = PAYLOAD.encode()
     for path, at_source in zip(members["path"].to_pylist(), source_paths(members), strict=True):
         own = path.encode()
@@ -107,7 +106,7 @@ def _paths(name: ShardName, members: pa.Table) -> Iterator[list[bytes]]:
 
 
 def _by_path(roots: Sequence[bytes], paths: Sequence[bytes], size: int) -> bytes | None:
-    """Return the first of these paths below these folders where a regular file of this size is."""
+    """Return the first of these paths below these folders that is a regular file of this size."""
     for root in roots:
         for path in paths:
             place = os.path.join(root, path)

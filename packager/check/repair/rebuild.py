@@ -1,9 +1,9 @@
-"""Write a published shard again, byte for byte, from loose files; nothing unproven gets its final name.
+"""Rebuild a published shard, byte for byte, from loose files.
 
 1. find each member: by path, else by content through an index of the folders
-2. one pass: read the members, write the tar beside its place, hash members and pieces
-3. a member that was not what was published: look for it elsewhere, and pass again
-4. only where every member and every published piece hash is right, the tar gets its name
+2. in one pass, read the members, write the tar under a temporary name, hash members and pieces
+3. if a member differs from what was published, look for it elsewhere and start the pass again
+4. give the tar its name only if every member and every published piece hash is right
 """
 
 import os
@@ -44,17 +44,17 @@ from packager.progress import Progress
 
 
 class WrongMember(Exception):  # noqa: N818 (ends one pass and never reaches a user)
-    """A member's bytes are not what was published."""
+    """A member's bytes differ from what was published."""
 
     def __init__(self, member: int, what: str) -> None:
-        """Keep which member, and what is wrong."""
+        """Store the member and what is wrong with it."""
         super().__init__(member, what)
         self.member, self.what = member, what
 
 
 @dataclass(frozen=True)
 class RebuildOptions:
-    """What says how a shard should be, and where members that no folder has may be fetched from."""
+    """The documents that describe a shard, and where members that no folder has may be fetched from."""
 
     release: Path | str | None = option(RELEASE_OPTION)
     key: Path | str | None = option(KEY)
@@ -76,12 +76,12 @@ def rebuild(
     fetch: OpenRanges | None,
     progress: Progress,
 ) -> RebuildReport:
-    """Write the shard's tar to `out`, or say which members are nowhere; a right tar there is left alone.
+    """Write the shard's tar to `out`, or report which members are missing; a correct tar there is not changed.
 
-    index: the file that keeps what is known of the folders' files. fetch: where bytes of missing members
-    come from; they are checked as all others. dry_run: only look for the members. Raises InputError if another file has
-    the name `out`, TrustError if members as published do not make the published pieces, IncompleteError for a full
-    disk.
+    index: the file that stores hashes of the folders' files. fetch: opens a source for the bytes of missing members,
+    which are checked like all others. dry_run: only look for the members. Raises InputError if another file has the
+    name `out`, TrustError if the published members do not match the published pieces, IncompleteError if the disk
+    is full.
     """
     started = time.monotonic()
     finder = MemberFinder(published.manifest.name, published.members, roots)
@@ -113,19 +113,19 @@ def rebuild(
 
 
 def documents_of(shard: Path, release: OpenedRelease | None, manifest: Path | None) -> ShardFiles:
-    """Return the documents of the shard that is meant: by its manifest, its tar's path, or its name alone."""
+    """Return the documents of a shard that is named by its manifest, its tar's path or its name."""
     if shard.name.endswith(".manifest.json") and manifest is None:
         return shard_files(shard)
     return find_documents(shard, release, manifest)
 
 
 def place_of(shard: Path, published: PublishedShard) -> Path:
-    """Return where the tar goes when nothing else is said: where `shard` says it is, else here."""
+    """Return the default path of the tar: `shard` if that is the tar's path, else the current folder."""
     return shard if shard.name == published.manifest.file else Path(published.manifest.file)
 
 
 def rebuild_stream(published: PublishedShard) -> StreamHasher:
-    """Return the hashes that a pass over the shard takes: those that are published."""
+    """Return the hasher of a pass over the shard; it computes the hashes that are published."""
     pieces = published.pieces
     if isinstance(published.layout, FolderLayout) and isinstance(pieces, FolderHashes):
         return FolderHasher(published.layout.space, v1=bool(pieces.pieces), v2=bool(pieces.nodes))
@@ -134,7 +134,7 @@ def rebuild_stream(published: PublishedShard) -> StreamHasher:
 
 
 def is_published(published: PublishedShard, found: Digests) -> bool:
-    """Say whether a pass over a shard found all that is published of it."""
+    """Return whether a pass over a shard found all its published hashes."""
     layout = published.layout
     if isinstance(layout, FolderLayout):
         trees = [
@@ -149,7 +149,7 @@ def is_published(published: PublishedShard, found: Digests) -> bool:
 
 
 def _is_there(published: PublishedShard, out: Path, progress: Progress) -> bool:
-    """Say whether the whole shard has the name already. Raises InputError where another file does."""
+    """Return whether the complete shard is already there. Raises InputError if another file has its name."""
     if not os.path.lexists(out):
         return False
     hashes = rebuild_stream(published)
@@ -176,7 +176,7 @@ def _is_there(published: PublishedShard, out: Path, progress: Progress) -> bool:
 
 
 def _there(published: PublishedShard, out: Path) -> RangeReader | None:
-    """Return the bytes of what has the shard's name; None where it is not of its size."""
+    """Return a reader of the file or folder with the shard's name; None if its size is wrong."""
     layout = published.layout
     if isinstance(layout, FolderLayout):
         good = all((out / path).stat().st_size == size for path, _, size in layout.files())
@@ -186,7 +186,7 @@ def _there(published: PublishedShard, out: Path) -> RangeReader | None:
 
 @dataclass
 class _Rebuild:
-    """One shard's rebuilding. reasons: why what was fetched of a member is of no use."""
+    """Rebuilds one shard. reasons: why what was fetched of a member cannot be used."""
 
     published: PublishedShard
     finder: MemberFinder
@@ -195,7 +195,7 @@ class _Rebuild:
     reasons: dict[int, str] = field(default_factory=dict)
 
     def run(self, index: FileIndex, fetch: OpenRanges | None) -> list[int] | None:
-        """Write the tar and return the members that were fetched; None where some are nowhere."""
+        """Write the tar and return the members that were fetched; None if some are missing."""
         self.finder.find(index)
         while not (missing := self.finder.missing) or (fetch is not None and not self.reasons):
             try:
@@ -204,38 +204,38 @@ class _Rebuild:
                 self._look_elsewhere(wrong, index)
             else:
                 return missing
-        # No pass read the others to their end, and the list of what is missing must be true.
+        # No pass read the other members to their end, and the list of missing members must be right.
         self._refuse_wrong(range(len(self.finder.places)), index)
         return None
 
     def find(self, index: FileIndex) -> list[int] | None:
-        """Look for the members, read their files, and write nothing; None if some are nowhere."""
+        """Look for the members, read their files, and write nothing; None if some are missing."""
         self.finder.find(index)
         self._refuse_wrong(range(len(self.finder.places)), index)
         return None if self.finder.missing else []
 
     def _source(self, fetch: OpenRanges | None, missing: Sequence[int]) -> RangeReader | None:
-        """Open where missing members come from."""
+        """Open the source of missing members."""
         layout = self.published.layout
         ranges = [(at := int(layout.offsets[member]), at + self.finder.sizes[member]) for member in missing]
         return fetch(layout, ranges) if fetch and ranges else None
 
     def _look_elsewhere(self, wrong: WrongMember, index: FileIndex) -> None:
-        """Look for the member that ended a pass, and for every later one whose file is wrong too."""
+        """Look elsewhere for the member that ended a pass, and for every later member with a wrong file."""
         if self.finder.places[wrong.member] is None:
             self.reasons[wrong.member] = wrong.what
             return
         self.finder.refuse(wrong.member)
-        tar = isinstance(self.published.layout, TarLayout)  # where the pass is in the members' order
+        tar = isinstance(self.published.layout, TarLayout)  # position of the pass in the members' order
         self._refuse_wrong(range(wrong.member + 1 if tar else 0, len(self.finder.places)), index)
 
     def _refuse_wrong(self, members: range, index: FileIndex) -> None:
-        """Read the files of members, but those that the index knows, and look for the wrong ones elsewhere."""
+        """Read the files of members that are not in the index, and look for wrong ones elsewhere."""
         self.finder.refuse_wrong(members, index)
         self.finder.find(index)
 
     def _write(self, source: RangeReader | None) -> None:
-        """Write the tar in one pass. Raises WrongMember, and then nothing is left of it."""
+        """Write the tar in one pass. Raises WrongMember after it has removed what it wrote."""
         layout = self.published.layout
         hashes = rebuild_stream(self.published)
         self.progress.begin("Rebuilding", layout.size)
@@ -248,13 +248,13 @@ class _Rebuild:
                         else:
                             stream.write(segment.data)
                 if not is_published(self.published, hashes.finish()):
-                    what = "its members as published do not make the published pieces"
+                    what = "its published members do not match its published pieces"
                     raise TrustError(self.published.manifest.name, what, "fetch its documents again")
         finally:
             self.progress.end()
 
     def _read(self, member: int, stream: HashingWriter, source: RangeReader | None) -> None:
-        """Read a whole member into the stream. Raises WrongMember where it is not what was published."""
+        """Read a complete member into the stream. Raises WrongMember if it differs from what was published."""
         size, place = self.finder.sizes[member], self.finder.places[member]
         stream.begin_member()
         try:
@@ -273,12 +273,12 @@ class _Rebuild:
             raise WrongMember(member, f"{where}: its SHA-256 is not {self.finder.digests[member].hex()}")
 
     def missing(self, member: int) -> MissingMember:
-        """Return a member that is nowhere, and why."""
+        """Return a missing member, and why it is missing."""
         row = {name: self.published.members[name][member].as_py() for name in ("id", "path")}
         wrong = self.finder.wrong(member)
-        what = "no file with its size and SHA-256 is there"
+        what = "no file has its size and SHA-256"
         if wrong:
-            what = f"{display_text(wrong[0])} has its size, and other contents"
+            what = f"{display_text(wrong[0])} has its size, but other contents"
         return MissingMember(
             id=display_text(row["id"]),
             path=display_text(row["path"]),
@@ -289,7 +289,7 @@ class _Rebuild:
 
 
 def _writer(out: Path, layout: Layout) -> AbstractContextManager[Sink]:
-    """Return what writes the tar or the folder."""
+    """Return the writer of the tar or folder."""
     if isinstance(layout, FolderLayout):
         return FolderWriter(out, layout)
     return DirectWriter(out, layout.size, claimed=True)

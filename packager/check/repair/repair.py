@@ -1,13 +1,13 @@
-"""Repair a shard's tar in place: only its bad pieces are fetched, and only right bytes are ever written.
+"""Repair a shard's tar in place: only its bad pieces are fetched, and only correct bytes are written.
 
-    1. find the bad pieces: read all, or only those that are said to be bad
-    2. ask each source in turn for what is still bad, check each piece, write it at its place
-    3. make it durable and read it back past the page cache
-    4. where every piece is right, cut what stands past the shard's end
+    1. find the bad pieces: read all, or only those that a report lists
+    2. ask each data source in turn for what is still bad, check each piece, write it at its place
+    3. fsync, and read the pieces back without the page cache
+    4. if every piece is right, cut what follows the shard's end
 
-A kill at any instant is harmless, and needs no journal. A piece that is right is never written to. What is
-written into a bad one is the right byte of each place, so at any instant every byte is what it was before, or
-right; a piece cut off half way is still bad, and the next run finds it. The tar grows only by right pieces.
+A kill at any instant is harmless, and no journal is needed. Right pieces are never written. Only right bytes
+are written into a bad piece, so at any instant each byte is either unchanged or right. A piece that was only
+partly written is still bad, and the next run finds it. The tar grows only by right pieces.
 """
 
 import os
@@ -45,12 +45,12 @@ from packager.paths import display_text
 from packager.progress import Progress
 from packager.units import count_of, format_size
 
-_LEFT = 1000  # ranges of pieces that a report lists
+_LEFT = 1000  # piece ranges that a report lists
 
 
 @dataclass
 class _Work:
-    """One repair under way. why: of each piece that is still bad, what each source said."""
+    """State of one repair. why: for each piece that is still bad, the reason of each data source."""
 
     shard: ShardInPlace
     target: ExpectedShard
@@ -61,7 +61,7 @@ class _Work:
     written: list[int] = field(default_factory=list)
     uses: list[DataSourceUse] = field(default_factory=list)
     unreachable: bool = False
-    excess: int = 0  # bytes past the shard's end, when it was opened
+    excess: int = 0  # bytes past the shard's end when it was opened
     cut: bool = False
     missing: Sequence[str] = ()  # files without bytes
     created: int = 0
@@ -69,13 +69,13 @@ class _Work:
 
     @property
     def pieces(self) -> PieceHashes:
-        """What the tar's pieces should be."""
+        """The expected pieces of the tar."""
         return self.target.pieces
 
 
 @dataclass(frozen=True)
 class RepairOptions:
-    """What says how a shard should be, and where right bytes may be fetched from."""
+    """The documents that describe a shard, and where right bytes may be fetched from."""
 
     network: NetworkOptions = NetworkOptions()
     release: Path | str | None = option(RELEASE_OPTION)
@@ -102,9 +102,9 @@ def repair(
 ) -> RepairReport:
     """Repair the tar from `copies` (tars, or folders with the tar or the loose files), then over the network.
 
-    only: the pieces to look at, beside those past the file's end; None: all. workers: processes that look.
-    dry_run: only find what is bad. Raises InputError for a tar or a copy that is not there, IncompleteError
-    where the disk fails.
+    only: the pieces to check, in addition to those past the file's end; None: all. workers: processes that check.
+    dry_run: only find bad pieces. Raises InputError if the tar or a copy is missing, IncompleteError if the disk
+    fails.
     """
     started = time.monotonic()
     path = Path(os.path.realpath(tar))
@@ -112,7 +112,7 @@ def repair(
     with nullcontext() if dry_run else lock_output(path):
         shard = _opened(path, target, writable=not dry_run)
         if not dry_run:
-            atomic_files.remove_tree(_scratch(path))  # what a killed run left
+            atomic_files.remove_tree(_scratch(path))  # left by a killed run
         work = _Work(shard, target, progress, excess=shard.excess)
         _find(work, path, only, workers)
         work.missing = shard.missing_empty()
@@ -122,7 +122,7 @@ def repair(
             work.created = sum(shard.create_empty(name) for name in work.missing)
         if not work.looked_at and not work.excess:
             what = f"names no bad piece of {display_text(tar.name)}, so nothing was checked"
-            raise InputError("--report", what, "leave it out to check every piece")
+            raise InputError("--report", what, "run the command without the report to check every piece")
         if work.bad and not dry_run:
             _fix(work, local, remote, _scratch(path))
         if work.excess and not dry_run and not work.why and len(work.looked_at) == target.pieces.count:
@@ -132,24 +132,24 @@ def repair(
 
 
 def _opened(path: Path, target: ExpectedShard, *, writable: bool) -> ShardInPlace:
-    """Open what is to be repaired."""
+    """Open the shard to repair."""
     if isinstance(target.file, FolderTorrent):
         return open_folder_in_place(path, target.file)
     return open_tar_in_place(path, target.pieces, writable=writable)
 
 
 def _scratch(path: Path) -> Path:
-    """Return the folder where the swarm's pieces lie until they are written."""
+    """Return the folder that stores the swarm's pieces until they are written."""
     return path.with_name(f".{path.name}.swarm")
 
 
 def _copies(path: Path, target: ExpectedShard, copies: Sequence[Path]) -> list[RangeReader]:
-    """Return the sources on this machine: tars first, then all folders of loose files as one."""
+    """Return the data sources on this machine: first tars, then all folders of loose files as one."""
     sources: list[RangeReader] = []
     folders = []
     for copy in copies:
         if not copy.exists():
-            raise InputError(display_text(str(copy)), "not found", "give a copy of the tar, or a folder")
+            raise InputError(display_text(str(copy)), "not found", "name a copy of the tar, or a folder")
         tar = copy / target.file.name if copy.is_dir() else copy
         if tar.is_file() and not (path.exists() and tar.samefile(path)):
             sources.append(TarRangeReader(tar))
@@ -163,14 +163,14 @@ def _copies(path: Path, target: ExpectedShard, copies: Sequence[Path]) -> list[R
 
 
 def _looked_at(shard: ShardInPlace, pieces: PieceHashes, only: Iterable[int] | None) -> Sequence[int]:
-    """Return the pieces to check: all, or those said to be bad and those that the file does not reach."""
+    """Return the pieces to check: all, or those listed as bad and those past the end of the file."""
     if only is None:
         return range(pieces.count)
     return sorted({*(piece for piece in only if piece < pieces.count), *shard.unreached()})
 
 
 def _find(work: _Work, path: Path, only: Iterable[int] | None, workers: int) -> None:
-    """Find the bad pieces; nobody was asked for them yet."""
+    """Find the bad pieces, without a reason yet."""
     work.looked_at = _looked_at(work.shard, work.pieces, only)
     work.progress.begin("Checking", _bytes(work.pieces, work.looked_at))
     ranges = partial(work.target.file.ranges, path)
@@ -182,23 +182,23 @@ def _find(work: _Work, path: Path, only: Iterable[int] | None, workers: int) -> 
 
 
 def _fix(work: _Work, local: Sequence[RangeReader], remote: NetworkOptions, scratch: Path) -> None:
-    """Write every bad piece that some source has; for the others, `work.why` says why not."""
+    """Write every bad piece that a data source has; `work.why` has the reasons for the others."""
     work.progress.begin("Repairing", _bytes(work.pieces, work.bad))
     for source in local:
-        _mend_from(work, source)
+        _repair_from(work, source)
     if work.why:
         with open_remote_readers(work.target.file, remote, scratch) as openers:
             for opener in openers:
                 if work.why:
-                    _open_and_mend(work, opener)
+                    _open_and_repair(work, opener)
     work.progress.end()
     for piece in work.shard.still_bad(work.written):
         work.written.remove(piece)
-        work.why[piece] = ("right bytes were written, and the disk gives others back",)
+        work.why[piece] = ("right bytes were written, but the disk returns other bytes",)
 
 
-def _open_and_mend(work: _Work, opener: Opener) -> None:
-    """Ask a source over the network, if it opens."""
+def _open_and_repair(work: _Work, opener: Opener) -> None:
+    """Open a data source on the network and repair from it."""
     try:
         source = opener([work.pieces.span(piece) for piece in work.why])
     except UnreadableError as error:
@@ -206,11 +206,11 @@ def _open_and_mend(work: _Work, opener: Opener) -> None:
         for piece in work.why:
             work.why[piece] += (str(error),)
         return
-    _mend_from(work, source)
+    _repair_from(work, source)
 
 
-def _mend_from(work: _Work, source: RangeReader) -> None:
-    """Take from one source all that is still bad and that it has right."""
+def _repair_from(work: _Work, source: RangeReader) -> None:
+    """Repair every piece that is still bad and that one data source has right."""
     repaired = read = 0
     for piece in list(work.why):
         start, stop = work.pieces.span(piece)
@@ -222,7 +222,7 @@ def _mend_from(work: _Work, source: RangeReader) -> None:
             continue
         read += len(data)
         if len(data) != stop - start or not work.pieces.is_right(piece, data):
-            work.why[piece] += (f"{source.name}: what it has there is not right either",)
+            work.why[piece] += (f"{source.name}: its bytes of this piece are wrong, too",)
             continue
         work.shard.write(piece, data)
         del work.why[piece]
@@ -233,7 +233,7 @@ def _mend_from(work: _Work, source: RangeReader) -> None:
 
 
 def _report(work: _Work, tar: Path, *, dry_run: bool, seconds: float) -> RepairReport:
-    """Return what was found and done."""
+    """Return the report."""
     pieces, published = work.pieces, work.target.published
     known = ExpectedStream(pieces, shard_extents(published.layout) if published else NOTHING)
     return RepairReport(
@@ -268,7 +268,7 @@ def _report(work: _Work, tar: Path, *, dry_run: bool, seconds: float) -> RepairR
 
 
 def _left(known: ExpectedStream, why: dict[int, tuple[str, ...]]) -> Iterator[UnrepairedPieces]:
-    """Yield adjacent pieces with the same reasons as one."""
+    """Yield the unrepaired pieces; adjacent ones with the same reasons are joined."""
     for reasons, alike in groupby(sorted(why), lambda piece: why[piece]):
         for run in merge_faults(alike):
             start, stop = known.pieces.span(run.start)[0], known.pieces.span(run.stop - 1)[1]
@@ -285,5 +285,5 @@ def _left(known: ExpectedStream, why: dict[int, tuple[str, ...]]) -> Iterator[Un
 
 
 def _bytes(pieces: PieceHashes, numbers: Iterable[int]) -> int:
-    """Return how many bytes these pieces have."""
+    """Return the total size of these pieces in bytes."""
     return sum(stop - start for start, stop in map(pieces.span, numbers))

@@ -1,6 +1,6 @@
-"""A shard opened to be repaired where it lies: a tar, or a folder. Pieces are read, checked and written in place.
+"""Read, check and write the pieces of a shard in place, in a tar or a folder.
 
-It never writes bytes that are not right, and never to a piece that is.
+Only right bytes are written, and only into bad pieces.
 """
 
 import os
@@ -18,14 +18,13 @@ from packager.engine.files.write_errors import write_error
 from packager.errors import IncompleteError, InputError, from_os_error
 from packager.paths import display_text
 
-FIX = "make room or fix the disk, then run the command again"
+FIX = "free some space or fix the disk, then run the command again"
 
 
 class ShardInPlace:
-    """A shard that is repaired piece by piece of its torrent's stream; a tar is the only file of its folder.
+    """A shard that is repaired piece by piece; a tar is treated as the only file of its folder.
 
-    A file of a folder that is not there is made by the first of its bytes that is written. No link in the folder is
-    followed to a file.
+    A missing file is created when its first byte is written. Links to files are not followed.
     """
 
     def __init__(self, folder: Path, files: NamedFiles, pieces: PieceHashes) -> None:
@@ -33,12 +32,12 @@ class ShardInPlace:
         self._folder, self._files, self._pieces = folder, files, pieces
 
     def missing_empty(self) -> list[str]:
-        """Return the paths of files without bytes that are missing: no piece tells of them."""
+        """Return the paths of missing empty files, which no piece covers."""
         sizes = zip(self._files.paths, self._files.space.sizes.tolist(), strict=True)
         return [path for path, size in sizes if not size and not os.path.isfile(self._folder / path)]
 
     def create_empty(self, path: str) -> bool:
-        """Create a file without bytes, and say whether it is there now: not if something else has its name."""
+        """Create an empty file, and return whether that worked: not if something else has its name."""
         if os.path.lexists(self._folder / path):
             return False
         os.close(self._open(path, os.O_WRONLY | os.O_CREAT))
@@ -46,7 +45,7 @@ class ShardInPlace:
         return True
 
     def unreached(self) -> set[int]:
-        """Return the pieces that have bytes past the ends of files."""
+        """Return the pieces that need bytes past the current ends of files."""
         missing: set[int] = set()
         for number, (_, size, found) in enumerate(self._sizes()):
             if found < size:
@@ -56,11 +55,11 @@ class ShardInPlace:
 
     @property
     def excess(self) -> int:
-        """Bytes past the ends of files."""
+        """How many bytes follow the expected ends of files."""
         return sum(max(found - size, 0) for _, size, found in self._sizes())
 
     def is_right(self, piece: int) -> bool:
-        """Say whether a piece on disk is right; one that ends early or that the disk cannot read is not."""
+        """Return whether a piece on disk is complete, readable and right."""
         try:
             data = b"".join(FolderRangeReader(self._folder, self._files).read(*self._pieces.span(piece)))
         except UnreadableError:
@@ -68,9 +67,9 @@ class ShardInPlace:
         return self._pieces.is_right(piece, data)
 
     def write(self, piece: int, data: bytes) -> None:
-        """Write a piece's bytes, which are checked once more, over a piece that is bad. Raises IncompleteError.
+        """Check a piece's bytes again and write them over a bad piece. Raises IncompleteError.
 
-        Cut off half way, each byte of the piece is what it was, or right.
+        If it is interrupted, each byte of the piece is either unchanged or right.
         """
         if not self._pieces.is_right(piece, data):
             raise AssertionError("only right bytes are written")
@@ -81,7 +80,7 @@ class ShardInPlace:
             left = left[length:]
 
     def still_bad(self, pieces: Sequence[int]) -> list[int]:
-        """Return which of `pieces`, just written, are not right on disk: fsynced, and read past the page cache."""
+        """Fsync `pieces`, read them without the page cache, and return those that are not right on disk."""
         touched: dict[str, list[tuple[int, int]]] = {}
         for piece in pieces:
             for path, at, length in self._files.parts(*self._pieces.span(piece)):
@@ -102,7 +101,7 @@ class ShardInPlace:
         return [piece for piece in pieces if not self.is_right(piece)]
 
     def cut(self) -> None:
-        """Cut what lies past the ends of files; every piece must be right, so nothing of the shard is lost."""
+        """Cut what follows the ends of files; every piece must be right, so nothing of the shard is lost."""
         for path, size, found in self._sizes():
             if found > size:
                 try:
@@ -112,7 +111,7 @@ class ShardInPlace:
                     raise from_os_error(error, self._where(path), FIX) from error
 
     def _sizes(self) -> Iterator[tuple[str, int, int]]:
-        """Yield (path, bytes that a file should have, bytes that it has), 0 for one that is not there."""
+        """Yield (path, expected size, actual size) in bytes; the actual size of a missing file is 0."""
         for path, size in zip(self._files.paths, self._files.space.sizes.tolist(), strict=True):
             place = self._folder / path
             is_ours = place.is_file() and not place.is_symlink()
@@ -140,29 +139,29 @@ class ShardInPlace:
             raise from_os_error(error, self._where(path), FIX) from error
 
     def _where(self, path: str) -> str:
-        """Return how messages call a file."""
+        """Return a file's path for messages."""
         return display_text(str(self._folder / path))
 
 
 def open_folder_in_place(path: Path, file: FolderTorrent) -> ShardInPlace:
-    """Open a shard's folder. Raises InputError where there is none."""
+    """Open a shard's folder. Raises InputError if there is none."""
     if not path.is_dir():
         fix = f"write it from loose files: packager rebuild {display_text(str(path))} --from FOLDER"
-        raise InputError(display_text(str(path)), "is no folder, and the shard is kept as files", fix)
+        raise InputError(display_text(str(path)), "is not a folder, but the shard is stored as files", fix)
     return ShardInPlace(path, file.named, file.pieces)
 
 
 def open_tar_in_place(path: Path, pieces: PieceHashes, *, writable: bool) -> ShardInPlace:
-    """Open a tar that is there. Raises InputError where it is none, IncompleteError where it may not be opened."""
+    """Open an existing tar. Raises InputError if it is missing or no file, IncompleteError if it cannot be opened."""
     where = display_text(str(path))
     try:
         RegularFile(bytes(path), writable=writable).close()
     except FileNotFoundError:
         check_finished(path)
         fix = f"write it from loose files: packager rebuild {where} --from FOLDER"
-        raise InputError(where, "is not there, and only what is there can be repaired", fix) from None
+        raise InputError(where, "not found; only an existing tar can be repaired", fix) from None
     except NotRegularError as error:
-        raise InputError(where, str(error.strerror), "give the shard's tar") from error
+        raise InputError(where, str(error.strerror), "name the shard's tar") from error
     except OSError as error:
         raise IncompleteError(
             where, error.strerror or "cannot be opened", "fix its permissions, then run again"

@@ -1,1 +1,1 @@
-"""What a verify checks: a shard, a bag, the data of a .torrent, a checksum list. `find_targets.py` tells which."""
+"""Targets of verify: shards, bags, the data of a .torrent, lists of digests. `find_targets.py` finds them."""

@@ -1,4 +1,4 @@
-"""A bag in a folder (RFC 8493), any maker's, held against its own manifests and tag manifests."""
+"""Verify a bag in a folder (RFC 8493), made by any program, against its own manifests and tag manifests."""
 
 import os
 import re
@@ -29,31 +29,31 @@ _DECLARED = re.compile(
 )  # RFC 8493 2.1.1, and the versions before it
 _OXUM = re.compile(r"^Payload-Oxum[ \t]*:\s*(.*?)[ \t]*$", re.M | re.I | re.A)
 _OCTETS_COUNT = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
-_INFO = ("bag-info.txt", "package-info.txt")  # the second until version 0.95
+_INFO = ("bag-info.txt", "package-info.txt")  # the second name until version 0.95
 _EVERY = "1."  # versions from which each manifest lists every file (RFC 8493 3)
 
 
 def is_bag(folder: Path) -> bool:
-    """Say whether a folder is a bag: it holds bagit.txt."""
+    """Return whether a folder is a bag, which contains bagit.txt."""
     return (folder / DECLARATION).is_file()
 
 
 def bag_target(folder: Path) -> VerifyTarget:
-    """Return a bag as what to check.
+    """Return the target for a bag.
 
-    Each file is read once, for all of the bag's algorithms. Raises InputError where a tag file is broken, a manifest
-    is missing or none lists a file, or a path leaves the bag. Memory: some hundred bytes a file.
+    Each file is read once, for all of the bag's algorithms. Raises InputError if a tag file is broken, the manifest
+    is missing or empty, or a path leaves the bag. Memory: a few hundred bytes per file.
     """
     where = display_text(str(folder))
     every = [match for path in sorted(folder.iterdir()) if (match := _NAME.fullmatch(path.name)) is not None]
     names = [match for match in every if algorithm_named(match[2])]
     unknown = next((match for match in every if not match[1] and match not in names), None)
     if unknown and not any(not match[1] for match in names):
-        raise InputError(display_text(str(folder / unknown[0])), f'"{unknown[2]}" is no algorithm that is known here')
+        raise InputError(display_text(str(folder / unknown[0])), f'the algorithm "{unknown[2]}" is not supported')
     if not any(not match[1] for match in names):
-        raise InputError(where, "a bag without a manifest", "is it whole?")
+        raise InputError(where, "a bag without a manifest", "check that the bag is complete")
     if not (folder / PAYLOAD).is_dir():
-        raise InputError(where, f"a bag without {PAYLOAD}", "is it whole?")
+        raise InputError(where, f"a bag without {PAYLOAD}", "check that the bag is complete")
     version, encoding = _declared(folder)
     listed: dict[bytes, list[ListedDigest]] = {}
     payload: list[set[bytes]] = []
@@ -62,13 +62,13 @@ def bag_target(folder: Path) -> VerifyTarget:
         algorithm = algorithm_named(match[2]) or ""
         for entry in (sums := parse_bag_manifest(text, algorithm, display_text(str(folder / match[0])))):
             if entry.path.startswith(PAYLOAD.encode()) == bool(match[1]):
-                what = f'"{display_text(entry.path)}" cannot stand in this manifest'
+                what = f'"{display_text(entry.path)}" must not be in this manifest'
                 raise InputError(display_text(str(folder / match[0])), what)
             listed.setdefault(entry.path, []).append(entry)
         if not match[1]:
             payload.append({entry.path for entry in sums})
     if not any(payload):
-        raise InputError(where, "its manifests list no file, so nothing can be checked")
+        raise InputError(where, "its manifests list no files, so nothing can be checked")
     _check_fetch(folder, encoding, set().union(*payload))
     found = find_bag_files(folder, listed, payload if version.startswith(_EVERY) else (), encoding=encoding)
     return VerifyTarget(
@@ -83,12 +83,12 @@ def bag_target(folder: Path) -> VerifyTarget:
 
 
 def _declared(folder: Path) -> tuple[str, str]:
-    """Return a bag's version and the encoding of its other tag files. Raises InputError for a wrong bagit.txt."""
+    """Return a bag's version and the encoding of its other tag files. Raises InputError if bagit.txt is wrong."""
     where = display_text(str(folder / DECLARATION))
     match = _DECLARED.fullmatch(read_limited(folder / DECLARATION, _TAG_LIMIT).decode("utf-8", "replace"))
     if match is None:
         what = "is not the two lines of a BagIt declaration, in UTF-8 without a byte order mark"
-        raise InputError(where, what, "RFC 8493 2.1.1 has them")
+        raise InputError(where, what, "see RFC 8493 2.1.1")
     try:
         "".encode(match[2])
     except (LookupError, UnicodeError):
@@ -100,7 +100,7 @@ def _tag_file(folder: Path, name: str, encoding: str, limit: int) -> bytes:
     """Return a tag file of a bag in UTF-8. Raises InputError if it is not in the bag's encoding."""
     data = read_limited(folder / name, limit)
     if encoding.upper() in {"UTF-8", "UTF8", "US-ASCII", "ASCII"}:
-        return data  # file names that are not UTF-8 stay as they are
+        return data  # file names that are not UTF-8 are kept
     try:
         return data.decode(encoding).removeprefix("\ufeff").encode()
     except (UnicodeError, LookupError):
@@ -110,7 +110,7 @@ def _tag_file(folder: Path, name: str, encoding: str, limit: int) -> bytes:
 
 
 def _check_fetch(folder: Path, encoding: str, payload: set[bytes]) -> None:
-    """Raise InputError for a line of fetch.txt that is none, that leaves data/, or that no manifest lists."""
+    """Raise InputError if a line of fetch.txt is malformed, leaves data/, or is in no manifest."""
     if not (folder / FETCH).is_file():
         return
     text = _tag_file(folder, FETCH, encoding, _LIMIT)
@@ -128,7 +128,7 @@ def _check_fetch(folder: Path, encoding: str, payload: set[bytes]) -> None:
 
 
 def extra_faults(folder: Path, known: Iterable[str]) -> list[Fault]:
-    """Return the faults of files that stand in a bag's payload and are none of `known`, paths below the bag."""
+    """Return the faults of payload files that are not in `known`, paths below the bag."""
     inside = SafeFolder(folder)
     paths = {inside.path + b"/" + path.encode() for path in known}
     extra = (path for path, _ in _payload(inside, folder) if path not in paths)
@@ -136,7 +136,7 @@ def extra_faults(folder: Path, known: Iterable[str]) -> list[Fault]:
 
 
 def _unfinished(path: bytes) -> str:
-    """Return that a file is an unfinished download, "" if it is none."""
+    """Return the sentence for an unfinished download, "" if the file is not one."""
     name = os.fsdecode(os.path.basename(path))
     final = final_name(name)
     return unfinished_sentence(name, final) if final else ""
@@ -150,18 +150,18 @@ def find_bag_files(
     oxum: bool = True,
     encoding: str = "UTF-8",
 ) -> Inventory:
-    """Return the look at a bag's files.
+    """Return the inventory of a bag's files.
 
-    listed: the digests of each by its path as a manifest has it. payload: what each payload manifest lists; each
-    must list every file of the payload (RFC 8493 3). oxum: hold the payload against bag-info.txt's Payload-Oxum;
-    encoding: of that file.
+    listed: the digests of each file by its path in a manifest. payload: the paths in each payload manifest; each
+    must list every payload file (RFC 8493 3). oxum: compare the payload with Payload-Oxum in bag-info.txt.
+    encoding: of bag-info.txt.
     """
     inside = SafeFolder(folder)
     faults: list[Fault] = []
     files: list[FileDigestCheck | None] = []
     known = set[bytes]()
     for path, sums in listed.items():
-        found = inside.find_any(decode_text(path), path)  # not encoded by some makers
+        found = inside.find_any(decode_text(path), path)  # some programs do not encode it
         if found.path in known:  # another path of the manifest
             found = inside.find(decode_text(path))
         known.add(found.path)
@@ -181,7 +181,7 @@ def find_bag_files(
 
 
 def _payload(inside: SafeFolder, folder: Path) -> Iterator[tuple[bytes, int]]:
-    """Yield (path, size) of the files that stand in the payload."""
+    """Yield (path, size) of the payload files on disk."""
     try:
         for relative, size in inside.walk(PAYLOAD.rstrip("/").encode()):
             yield inside.path + b"/" + relative, size
@@ -192,7 +192,7 @@ def _payload(inside: SafeFolder, folder: Path) -> Iterator[tuple[bytes, int]]:
 
 
 def _oxum_faults(folder: Path, octets: int, count: int, encoding: str) -> list[Fault]:
-    """Return the fault of a payload that has not the bytes and files that bag-info.txt says (RFC 8493 2.2.2)."""
+    """Return the fault if the payload's bytes and files differ from Payload-Oxum in bag-info.txt (RFC 8493 2.2.2)."""
     for name in _INFO:
         if not (folder / name).is_file():
             continue
@@ -204,6 +204,6 @@ def _oxum_faults(folder: Path, octets: int, count: int, encoding: str) -> list[F
             if (int(match[1]), int(match[2])) == (octets, count):
                 continue
             kind: FaultKind = "long" if (octets, count) > (int(match[1]), int(match[2])) else "short"
-            what = f"{count} files of {octets} bytes, and Payload-Oxum is {match[0]}"
+            what = f"{count} files of {octets} bytes, but Payload-Oxum is {match[0]}"
             return [file_fault(kind, bytes(folder) + b"/" + PAYLOAD.encode(), what)]
     return []

@@ -1,4 +1,4 @@
-"""What a list of digests says (sha256sum's, openssl's and others'), held against the files in a folder."""
+"""Verify the files of a folder against a list of digests, as sha256sum, openssl and others write it."""
 
 import os
 from collections.abc import Iterator
@@ -20,9 +20,9 @@ _LIMIT = 256 << 20  # bytes of a list
 
 
 def checksum_target(path: Path, sums: Path) -> VerifyTarget:
-    """Return what a list of digests says as what to check; its lines that cannot be read are faults.
+    """Return the target for a list of digests; lines that cannot be read are faults.
 
-    path: the folder that its paths begin in, or one file of it. Raises InputError where the list has no digest, or
+    path: the folder that its paths are relative to, or one file in it. Raises InputError if the list has no digest or
     does not list that file.
     """
     folder = path if path.is_dir() else path.parent
@@ -33,7 +33,7 @@ def checksum_target(path: Path, sums: Path) -> VerifyTarget:
     faults = [file_fault("unreadable", os.fsencode(sums), what) for what in listed.unread]
     if listed.unread_count > len(listed.unread):
         more = count_of(listed.unread_count - len(listed.unread), "more line")
-        faults.append(file_fault("unreadable", os.fsencode(sums), f"{more} not a digest and a path"))
+        faults.append(file_fault("unreadable", os.fsencode(sums), f"{more} without a digest and a path"))
     if path.is_dir() and all(each.path in NAMELESS and not (path / os.fsdecode(each.path)).exists() for each in chosen):
         raise InputError(where, "its digest has no path", "name its file: packager verify FILE --sums LIST")
     if not path.is_dir():
@@ -61,7 +61,7 @@ def checksum_target(path: Path, sums: Path) -> VerifyTarget:
 
 
 def _lines_of(path: Path, sums: Path, listed: list[ListedDigest]) -> list[ListedDigest]:
-    """Return what a list says of one file, which its paths name from the file's own folder or from the list's."""
+    """Return a list's digests of one file; its path is relative to the file's folder or to the list's."""
     name = os.fsencode(path.name)
     from_list = os.path.relpath(os.path.abspath(os.fsencode(path)), os.path.abspath(os.fsencode(sums.parent)))
     for wanted in dict.fromkeys((name, from_list)):
@@ -73,7 +73,7 @@ def _lines_of(path: Path, sums: Path, listed: list[ListedDigest]) -> list[Listed
 
 
 def _readings(path: bytes) -> Iterator[bytes]:
-    """Yield what a path may mean: as it is, with more white space before it, with a Windows program's back slashes."""
+    """Yield the possible readings of a path: unchanged, without leading white space, with Windows backslashes."""
     yield path
     for other in (path.lstrip(b" \t"), path.replace(b"\\", b"/").removeprefix(b"./")):
         if other != path and not any(name in (b"", b".", b"..") for name in other.split(b"/")):

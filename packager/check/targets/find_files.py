@@ -1,4 +1,4 @@
-"""Files found below a folder by paths from documents: never followed out of it, compared by presence and size."""
+"""Find files below a folder by paths from documents, never outside it, and compare presence and size."""
 
 import errno
 import os
@@ -20,10 +20,10 @@ _GONE = frozenset((errno.ENOENT, errno.ENOTDIR))
 
 @dataclass(frozen=True)
 class FoundFile:
-    """What is at a path, or at an address of a store.
+    """The file that was found at a path or at a URL of a store.
 
-    size: bytes; None where there is no regular file that can be read, which a fault says then. stamp: what tells
-    the file from another; "" where there is none.
+    size: bytes; None, and a fault, if no regular file can be read there. stamp: changes if the file changes; ""
+    if there is no file.
     """
 
     path: bytes
@@ -34,7 +34,7 @@ class FoundFile:
 
 
 def find_file(path: bytes, size: int | None) -> FoundFile:
-    """Return what is at `path`, and its fault where it is not a regular file of `size` bytes (None: of any size)."""
+    """Return the file at `path`, with a fault if it is not a regular file of `size` bytes (None: any size)."""
     try:
         found = os.stat(path)
     except OSError as error:
@@ -48,9 +48,9 @@ def find_file(path: bytes, size: int | None) -> FoundFile:
 
 
 def find_place(place: Place, size: int, listed: StoreStat | None = None) -> FoundFile:
-    """Return what is at a path, as `find_file` does, or at an address. listed: what a listing says is there.
+    """Return the file at a path, as `find_file` does, or at a URL. listed: its facts from a listing.
 
-    Raises IncompleteError and InputError where the store does.
+    Raises IncompleteError and InputError as the store does.
     """
     if isinstance(place, Path):
         return find_file(os.fsencode(place), size)
@@ -65,30 +65,32 @@ def find_place(place: Place, size: int, listed: StoreStat | None = None) -> Foun
 
 
 def _size_faults(path: bytes, found: int, size: int | None) -> tuple[Fault, ...]:
-    """Return the fault of a file that has not `size` bytes; None: it may have any."""
+    """Return the fault of a file that does not have `size` bytes; None: any size is right."""
     return () if size is None or found == size else (size_fault(path, found, size),)
 
 
 class SafeFolder:
-    """A folder whose files are found by relative paths; a link that leads out of it is not followed."""
+    """Finds files of a folder by relative paths; links that lead out of the folder are not followed."""
 
     def __init__(self, path: Path) -> None:
         """Look below `path`."""
         self.path = os.fsencode(path)
         self._real = os.path.realpath(self.path)
-        self._inside: dict[bytes, bool] = {}  # by folder: whether it lies below this one once links are resolved
+        self._inside: dict[bytes, bool] = {}  # by folder: whether it is below this one after links are resolved
 
     def find(self, relative: bytes, size: int | None = None) -> FoundFile:
-        """Return what is at a path that names no folder above."""
+        """Return the file at a path without ".."."""
         path = os.path.join(self.path, relative)
         if not self._is_inside(os.path.dirname(path)) or (os.path.islink(path) and not self._holds(path)):
-            return FoundFile(path, None, (file_fault("unreadable", path, "a link on its way leads out of the folder"),))
+            return FoundFile(
+                path, None, (file_fault("unreadable", path, "a link in its path leads out of the folder"),)
+            )
         return find_file(path, size)
 
     def find_any(self, *paths: bytes) -> FoundFile:
-        """Return the first of some paths where a file is; its name may be in another Unicode normal form there.
+        """Return the file at the first of these paths that exists, in any Unicode normal form of the name.
 
-        If there is none, what is at the first path. File systems and unpackers change a name's form.
+        If none exists, return the result for the first path. File systems and unpackers change the form of names.
         """
         first = self.find(paths[0])
         if first.size is not None:
@@ -99,21 +101,21 @@ class SafeFolder:
         return next((each for each in found if each.size is not None), first)
 
     def _is_inside(self, folder: bytes) -> bool:
-        """Say whether a folder lies in this one, links resolved; remembered, since many files share it."""
+        """Return whether a folder is in this one after links are resolved; cached, since many files share it."""
         if folder not in self._inside:
             self._inside[folder] = self._holds(folder)
         return self._inside[folder]
 
     def _holds(self, path: bytes) -> bool:
-        """Say whether a path, links resolved, is this folder or below it."""
+        """Return whether a path is this folder or below it after links are resolved."""
         real = os.path.realpath(path)
         return real == self._real or real.startswith(self._real.rstrip(b"/") + b"/")
 
     def walk(self, below: bytes) -> Iterator[tuple[bytes, int]]:
-        """Yield (relative path, size in bytes) of every file in a folder below, links not followed, in order.
+        """Yield (relative path, size in bytes) of every file in a subfolder, in order, without following links.
 
-        What is no folder and no regular file counts as a file of no bytes. Raises OSError where a folder is not
-        to be read.
+        Anything other than a folder or a regular file counts as an empty file. Raises OSError if a folder cannot be
+        read.
         """
         pending = [below]
         while pending:

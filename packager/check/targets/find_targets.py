@@ -1,8 +1,7 @@
-"""What each PATH of verify is, and what says how it should be. Files are looked for here; none of them is checked yet.
+"""Find the targets for each PATH of verify, and the documents to check them with. No file is read yet.
 
-Without an option, a tar's documents are those that open_release.documents_around finds: of the release around
-it, else beside it, or in site/manifests or manifests beside or above it; else NAME.tar.torrent or NAME.torrent beside
-it.
+Without an option, a tar's documents are found by open_release.documents_around: in the release around it, else
+beside it, or in site/manifests or manifests beside or above it; else in NAME.tar.torrent or NAME.torrent beside it.
 """
 
 import os
@@ -27,7 +26,7 @@ _MANIFEST = ".manifest.json"
 
 @dataclass(frozen=True)
 class CheckAgainst:
-    """What the user names to check against: one of these at most."""
+    """What the user names to check against, at most one of these."""
 
     release: OpenedRelease | None = None
     manifest: Path | None = None
@@ -36,9 +35,9 @@ class CheckAgainst:
 
 
 def find_targets(paths: Sequence[Place], against: CheckAgainst) -> list[VerifyTarget]:
-    """Return all there is to check. Raises InputError, TrustError, IncompleteError where it cannot be looked at.
+    """Return all targets. Raises InputError, TrustError, IncompleteError if they cannot be read.
 
-    No paths: the folder of the sums file or of the .torrent.
+    Without paths: the folder of the list of digests or of the .torrent.
     """
     named = [f"--{name}" for name, value in vars(against).items() if value is not None]
     if len(named) > 1:
@@ -47,8 +46,8 @@ def find_targets(paths: Sequence[Place], against: CheckAgainst) -> list[VerifyTa
     if not paths and given is None:
         raise InputError("PATH", "none is given", "name a tar, a bag, or a folder of tars or of loose files")
     if against.manifest is not None and not against.manifest.name.endswith(_MANIFEST):
-        what = f'"{display_text(str(against.manifest))}" is no NAME{_MANIFEST}'
-        raise InputError("--manifest", what, "a file of digests goes with --sums, a .torrent with --torrent")
+        what = f'"{display_text(str(against.manifest))}" is not a NAME{_MANIFEST}'
+        raise InputError("--manifest", what, "use --sums for a list of digests, --torrent for a .torrent")
     wanted: list[Place] = list(paths) or ([given.parent] if given else [])
     found: list[VerifyTarget] = []
     for path in wanted:
@@ -64,7 +63,7 @@ def find_targets(paths: Sequence[Place], against: CheckAgainst) -> list[VerifyTa
 
 
 def _check_evidence(found: Sequence[VerifyTarget], release: OpenedRelease | None) -> None:
-    """Raise InputError if nothing is to be checked: an empty list of any kind is no evidence."""
+    """Raise InputError if there is nothing to check, since an empty list is not evidence."""
     if not found:
         where = release.where if release else "PATH"
         raise InputError(where, "it lists no shard, so nothing can be checked", "name another release or folder")
@@ -74,10 +73,10 @@ def _check_evidence(found: Sequence[VerifyTarget], release: OpenedRelease | None
 
 
 def _subjects(path: Path, against: CheckAgainst) -> Iterator[VerifyTarget]:
-    """Yield what one path is."""
-    if path.name in ("", ".."):  # as of ".", whose name says which shard it is
+    """Yield the targets of one path."""
+    if path.name in ("", ".."):  # such as ".", so that its name can be the shard's
         path = Path(os.path.abspath(path))
-    named = against.torrent is not None or against.sums is not None  # which may be of a file with any name
+    named = against.torrent is not None or against.sums is not None  # the file may have any name
     if not named and final_name(path.name) and path.is_file():
         yield _unfinished(path)
         return
@@ -103,7 +102,7 @@ def _subjects(path: Path, against: CheckAgainst) -> Iterator[VerifyTarget]:
 
 
 def _is_unfinished_tar(file: Path) -> bool:
-    """Say whether a file is an unfinished download of a tar."""
+    """Return whether a file is an unfinished download of a tar."""
     final = final_name(file.name)
     if final is None or not final.endswith(".tar") or not file.is_file():
         return False
@@ -111,14 +110,14 @@ def _is_unfinished_tar(file: Path) -> bool:
 
 
 def _unfinished(file: Path) -> VerifyTarget:
-    """Return an unfinished download, as a target that is one fault."""
+    """Return a target with one fault for an unfinished download."""
     final = final_name(file.name)
     assert final is not None
     return _faulty(file, file_fault("short", bytes(file), unfinished_sentence(file.name, final)))
 
 
 def _bag(folder: Path, files: ShardFiles) -> VerifyTarget:
-    """Return a shard's bag in a folder as what to check: taken out of its tar, or as it was published."""
+    """Return the target for a shard's bag in a folder: extracted from its tar, or as published."""
     kept = read_manifest(files.manifest).container
     return (
         shard_target.folder_target(folder, files)
@@ -128,7 +127,7 @@ def _bag(folder: Path, files: ShardFiles) -> VerifyTarget:
 
 
 def _shards_in(folder: Path, release: OpenedRelease | None) -> list[Path]:
-    """Return the tars of a folder, and the bags in it that are shards by their names."""
+    """Return the tars of a folder, and its bags that have names of shards."""
     visible = (path for path in folder.iterdir() if not path.name.startswith("."))
     return sorted(
         path for path in visible if path.suffix == ".tar" or (bag_target.is_bag(path) and _known(path, release))
@@ -141,20 +140,20 @@ def _known(shard: Path, release: OpenedRelease | None) -> ShardFiles | None:
 
 
 def _listed(shard: Place, release: OpenedRelease) -> ShardFiles | None:
-    """Return the documents of a tar or bag that a release has."""
+    """Return a release's documents of a tar or bag."""
     name = shard_name(shard)
     return release.files(name) if release.has_documents(name) else None
 
 
 def _documents(path: Path, against: CheckAgainst) -> ShardFiles | None:
-    """Return the documents of a shard: those that an option names, else those around it."""
+    """Return a shard's documents: those that an option names, else those around it."""
     if against.manifest or against.release:
         return find_documents(path, against.release, against.manifest)
     return documents_around(path)
 
 
 def _file(path: Path, against: CheckAgainst) -> VerifyTarget:
-    """Return one tar as what to check; it need not be there, if documents tell of it."""
+    """Return the target for one tar; the tar may be missing if its documents are found."""
     if files := _documents(path, against):
         return shard_target.tar_target(path, files)
     if torrent := _torrent_beside(path):
@@ -162,8 +161,8 @@ def _file(path: Path, against: CheckAgainst) -> VerifyTarget:
     if not path.exists():
         fix = "check the path: name a tar, a bag, or a folder of tars or of loose files"
         raise InputError(display_text(str(path)), "not found", fix)
-    fix = "name the release, the manifest, the .torrent or the sums file: --release, --manifest, --torrent, --sums"
-    raise InputError(display_text(str(path)), "nothing here says what it should be", fix)
+    fix = "name the release, manifest, .torrent or list of digests: --release, --manifest, --torrent, --sums"
+    raise InputError(display_text(str(path)), "no document here describes it", fix)
 
 
 def _torrent_beside(tar: Path) -> Path | None:
@@ -173,7 +172,7 @@ def _torrent_beside(tar: Path) -> Path | None:
 
 
 def _tars(folder: Path, tars: list[Path], against: CheckAgainst) -> Iterator[VerifyTarget]:
-    """Yield the tars and bags of a folder; a tar that no document knows is extra, where documents know another."""
+    """Yield the targets for a folder's tars and bags; a tar without documents is extra if others have them."""
     if against.manifest is not None:
         files = shard_files(against.manifest)
         name = against.manifest.name.removesuffix(_MANIFEST)
@@ -184,8 +183,8 @@ def _tars(folder: Path, tars: list[Path], against: CheckAgainst) -> Iterator[Ver
     release = against.release or release_near(folder)
     torrents = {tar: _torrent_beside(tar) for tar in tars if known[tar] is None}
     if release is None and not any(known.values()) and not any(torrents.values()):
-        fix = "name the release, a manifest, a .torrent or a sums file: --release, --manifest, --torrent, --sums"
-        raise InputError(display_text(str(folder)), "nothing near says what its tars should be", fix)
+        fix = "name the release, a manifest, a .torrent or a list of digests: --release, --manifest, --torrent, --sums"
+        raise InputError(display_text(str(folder)), "no document near it describes its tars", fix)
     for tar in tars:
         if found := known[tar]:
             yield _bag(tar, found) if tar.is_dir() else shard_target.tar_target(tar, found)
@@ -196,10 +195,10 @@ def _tars(folder: Path, tars: list[Path], against: CheckAgainst) -> Iterator[Ver
 
 
 def _stored(place: StoreUrl, against: CheckAgainst) -> Iterator[VerifyTarget]:
-    """Yield a tar in a store, or all tars of a place there; where nothing is named, a release here tells of them."""
+    """Yield the targets for a tar in a store or all tars of a folder there, by default with the release found here."""
     where = display_text(str(place))
     if against.sums is not None:
-        raise InputError("--sums", f"is of files in a folder, and {where} is in a store", "copy them here")
+        raise InputError("--sums", f"describes files in a folder, but {where} is in a store", "copy them here")
     if against.torrent is not None:
         yield torrent_target.torrent_target(place, against.torrent)
         return
@@ -210,14 +209,16 @@ def _stored(place: StoreUrl, against: CheckAgainst) -> Iterator[VerifyTarget]:
         return
     release = against.release or release_near(Path())
     if release is None:
-        raise InputError(where, "no release is named, and none is here", "name its folder or address with --release")
+        raise InputError(
+            where, "no release is named, and none was found here", "name its folder or address with --release"
+        )
     if _is_tar(place):
         yield shard_target.tar_target(place, find_documents(place, release))
         return
     entries = store_at(place).entries()
     listed = {each.path: each.stat for each in entries if each.path.endswith(".tar") and "/" not in each.path}
     if not listed:
-        raise InputError(where, "holds no tar", "give the address of a tar, or the one that tars lie right below")
+        raise InputError(where, "contains no tar", "name the URL of a tar, or of the folder that contains the tars")
     for name, stat in sorted(listed.items()):
         tar = _below(place, name)
         files = _listed(tar, release)
@@ -225,36 +226,36 @@ def _stored(place: StoreUrl, against: CheckAgainst) -> Iterator[VerifyTarget]:
 
 
 def _is_tar(place: StoreUrl) -> bool:
-    """Say whether an address is a tar's."""
+    """Return whether a URL is a tar's."""
     return place.path.endswith(".tar")
 
 
 def _below(place: StoreUrl, name: str) -> StoreUrl:
-    """Return the address of a file below another."""
+    """Return the URL of a file below another URL."""
     return replace(place, path=place.below(name))
 
 
 def _extra(tar: Place, release: OpenedRelease | None) -> VerifyTarget:
-    """Return a tar that nothing knows, as a target that is one fault."""
+    """Return a target with one fault for a tar without documents."""
     where = f"the release in {release.where}" if release else "what is published near it"
     is_listed = release is not None and shard_name(tar) in release.names
-    lacks = "lists this shard and has no documents to check it by" if is_listed else "has no such shard"
+    lacks = "lists this shard, but its documents are missing" if is_listed else "has no such shard"
     return _faulty(tar, file_fault("extra", bytes(tar), f"{where} {lacks}"))
 
 
 def _faulty(tar: Place, fault: Fault) -> VerifyTarget:
-    """Return a tar of which nothing but a fault is known."""
+    """Return a target that has only a fault."""
     look = Inventory(faults=[fault])
     return VerifyTarget(path=tar, kind="tar", look=lambda: look)
 
 
 def _loose(folder: Path, against: CheckAgainst) -> Iterator[VerifyTarget]:
-    """Yield the loose files of a folder, a target a shard."""
+    """Yield targets for the loose files of a folder, one per shard."""
     if against.manifest is not None:
         yield shard_target.loose_files_target(folder, shard_files(against.manifest))
     elif (release := against.release) is not None:
         for name in release.with_loose_files():
             yield shard_target.loose_files_target(folder, find_documents(Path(name), release))
     else:
-        what = "holds no tar and is no bag, so it takes a release to say what its files should be"
+        what = "contains no tar and is not a bag, so a release must describe its files"
         raise InputError(display_text(str(folder)), what, "name it: --release, --manifest, --torrent or --sums")

@@ -1,4 +1,4 @@
-"""Shards held against their published documents: as tars, or as the loose files that went into them."""
+"""Verify shards against their published documents: as tars, as folders, or as the loose files of their members."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -31,9 +31,9 @@ from packager.model import Manifest
 
 
 def tar_target(tar: Place, files: ShardFiles, listed: StoreStat | None = None) -> VerifyTarget:
-    """Return a shard's tar as what to check. Raises InputError where its manifest is broken.
+    """Return the target for a shard's tar. Raises InputError if its manifest is broken.
 
-    listed: what the listing of its store says of it.
+    listed: its facts from the listing of its store.
     """
     manifest = read_manifest(files.manifest)
 
@@ -48,11 +48,11 @@ def tar_target(tar: Place, files: ShardFiles, listed: StoreStat | None = None) -
     def quick() -> list[Fault]:
         return list(look().faults) if find_place(tar, manifest.size, listed).faults else []
 
-    return _subject(tar, "tar", files, look, size=manifest.size, pieces=_pieces(manifest), quick=quick)
+    return _target(tar, "tar", files, look, size=manifest.size, pieces=_pieces(manifest), quick=quick)
 
 
 def folder_target(folder: Path, files: ShardFiles) -> VerifyTarget:
-    """Return a shard that is kept as files as what to check, with its members where any are. Raises InputError."""
+    """Return the target for a shard that is stored as files, with its members if there are any. Raises InputError."""
     manifest = read_manifest(files.manifest)
     if not (folder / PAYLOAD).exists() and _is_of_project(folder):
         return _own_files(folder, files)
@@ -63,20 +63,20 @@ def folder_target(folder: Path, files: ShardFiles) -> VerifyTarget:
         extra = bag_target.extra_faults(folder, ("/".join(file.path[1:]) for file in metainfo.files))
         return replace(found, faults=[*found.faults, *extra])
 
-    return _subject(folder, "bag", files, look, size=manifest.size, pieces=_pieces(manifest))
+    return _target(folder, "bag", files, look, size=manifest.size, pieces=_pieces(manifest))
 
 
 def _is_of_project(folder: Path) -> bool:
-    """Say whether a project is above a folder or above the current one: its packer leaves members where they are.
+    """Return whether this folder or the current one is in a project, whose members stay in the source.
 
-    Anybody else who has no member has lost them.
+    Anywhere else, members that are not in the folder are missing.
     """
     places = (*folder.absolute().parents, Path.cwd(), *Path.cwd().parents)
     return any((place / STATE).is_dir() for place in places)
 
 
 def _own_files(folder: Path, files: ShardFiles) -> VerifyTarget:
-    """Return the bag's own files as what to check: its members are in the project's sources."""
+    """Return the target for the bag's own files; its members are in the project's source."""
 
     def look() -> Inventory:
         listed = _listed(open_published_shard(files))
@@ -84,31 +84,31 @@ def _own_files(folder: Path, files: ShardFiles) -> VerifyTarget:
         return bag_target.find_bag_files(folder, {name: listed[name] for name in names}, oxum=False)
 
     size = sum(path.stat().st_size for path in folder.iterdir())
-    return _subject(folder, "bag", files, look, size=size, count=len(TAGGED) + 1)
+    return _target(folder, "bag", files, look, size=size, count=len(TAGGED) + 1)
 
 
 def loose_files_target(folder: Path, files: ShardFiles) -> VerifyTarget:
-    """Return the loose files of a shard's members in a folder as what to check. Raises InputError."""
+    """Return the target for the loose files of a shard's members in a folder. Raises InputError."""
     manifest = read_manifest(files.manifest)
 
     def look() -> Inventory:
         return _look(SafeFolder(folder), open_published_shard(files))
 
-    return _subject(folder, "loose files", files, look, size=manifest.payload, count=manifest.members)
+    return _target(folder, "loose files", files, look, size=manifest.payload, count=manifest.members)
 
 
 def extracted_bag_target(folder: Path, files: ShardFiles) -> VerifyTarget:
-    """Return a shard's bag, taken out of its tar, as what to check: its tag files, too. Raises InputError."""
+    """Return the target for a shard's bag that was extracted from its tar, with its tag files. Raises InputError."""
     manifest = read_manifest(files.manifest)
 
     def look() -> Inventory:
         return bag_target.find_bag_files(folder, _listed(open_published_shard(files)))
 
     count = manifest.members + len(TAGGED) + 1
-    return _subject(folder, "bag", files, look, size=manifest.payload, count=count)
+    return _target(folder, "bag", files, look, size=manifest.payload, count=count)
 
 
-def _subject(
+def _target(
     path: Place,
     kind: SubjectKind,
     files: ShardFiles,
@@ -119,7 +119,7 @@ def _subject(
     count: int = 0,
     quick: Callable[[], Sequence[Fault]] | None = None,
 ) -> VerifyTarget:
-    """Return what to check by a shard's documents. count: files; quick: None for the faults of `look`."""
+    """Return a target that is checked with a shard's documents. count: files; quick: None for the faults of `look`."""
     return VerifyTarget(
         path=path,
         kind=kind,
@@ -150,7 +150,7 @@ def _listed(published: PublishedShard) -> dict[bytes, list[ListedDigest]]:
 
 
 def _look(folder: SafeFolder, published: PublishedShard) -> Inventory:
-    """Return the look at a shard's members, each found by its own path or by its source's."""
+    """Return the inventory of a shard's members, each found by its member path or by its source path."""
     faults: list[Fault] = []
     files: list[FileDigestCheck | None] = []
     for paths, size, digest in _members(published.members):
@@ -163,13 +163,13 @@ def _look(folder: SafeFolder, published: PublishedShard) -> Inventory:
 
 
 def _members(members: pa.Table) -> Iterator[tuple[list[bytes], int, bytes]]:
-    """Yield each member's paths, its source's first, its size and its SHA-256."""
+    """Yield each member's paths (the source path first), size and SHA-256."""
     columns = (members[name].to_pylist() for name in ("path", "size", "sha256"))
     for paths, path, size, digest in zip(source_paths(members), *columns, strict=True):
         yield list(dict.fromkeys([*paths, path.encode()])), size, digest
 
 
 def _find(folder: SafeFolder, paths: list[bytes], size: int) -> FoundFile:
-    """Return what is at the first of these paths that has the right size, else at the first that is there."""
+    """Return the file at the first of these paths with the right size, else at the first that exists."""
     every = [folder.find(path, size) for path in paths]
     return min(every, key=lambda found: (found.size is None, bool(found.faults)))

@@ -1,6 +1,6 @@
-"""What verify checks: a tar, a bag, a torrent's data, a folder of loose files, what a sums file lists.
+"""The target of verify: a tar, a bag, a torrent's data, a folder of loose files, or a list of digests.
 
-A target is light until it is looked at: a folder of thousands of shards is never held as a whole.
+A target uses little memory until its inventory is made, so a folder may have thousands of shards.
 """
 
 import bisect
@@ -23,11 +23,11 @@ from packager.engine.stores.stored_pieces import StoredPieceCheck
 
 @dataclass(frozen=True, eq=False)
 class PieceStream:
-    """Bytes checked by pieces: one file, or all files of a v1 torrent, one after the other.
+    """Bytes that are checked by pieces: one file, or all files of a v1 torrent, one after the other.
 
-    path: of the file, or of the folder. readable: the pieces all whose bytes are there. stamp: size, time and
-    inode as they were found; other ones mean that what was proved before is proved no longer. address: of the one
-    file, where that is in a store.
+    path: of the file, or of the folder. readable: the pieces with all their bytes on disk. stamp: size, time and
+    inode; if they differ from those of an earlier run, its results no longer count. address: URL of the file if it
+    is in a store.
     """
 
     path: bytes
@@ -39,7 +39,7 @@ class PieceStream:
 
     @cached_property
     def _starts(self) -> list[int]:
-        """Where each part begins."""
+        """Position of each part in the stream."""
         starts, at = [], 0
         for part in self.parts:
             starts.append(at)
@@ -47,12 +47,12 @@ class PieceStream:
         return starts
 
     def span(self, first: int, stop: int) -> PieceCheck:
-        """Return the task of checking pieces [first, stop)."""
+        """Return the task that checks pieces [first, stop)."""
         task = check_pieces(self._ranges, self.known.pieces, first, stop)
         return StoredPieceCheck(**vars(task), address=self.address) if self.address else task
 
     def _ranges(self, start: int, stop: int) -> Iterator[FileRange]:
-        """Yield the ranges of files that bytes [start, stop) are."""
+        """Yield the ranges of files that contain bytes [start, stop)."""
         for number in range(bisect.bisect_right(self._starts, start) - 1, len(self.parts)):
             part, at = self.parts[number], self._starts[number]
             if at >= stop:
@@ -64,9 +64,9 @@ class PieceStream:
 
 @dataclass(frozen=True)
 class Inventory:
-    """What stands on disk, compared by presence and size; nothing is read yet.
+    """What is on disk, compared by presence and size, and what to read.
 
-    files: checked whole, in a fixed order; None: not there, which a fault says.
+    files: checked by digest, in a fixed order; None: missing, which is in `faults`.
     """
 
     faults: Sequence[Fault] = ()
@@ -79,10 +79,10 @@ Looking: TypeAlias = Callable[[], Inventory]
 
 @dataclass(frozen=True)
 class VerifyTarget:
-    """One thing to check. size: bytes that it should have. pieces and files: how many there are to check.
+    """One thing to check. size: expected bytes. pieces and files: how many there are to check.
 
-    against: what says how it should be; evidence: how far that vouches, None if nothing does. look: the faults of
-    presence and size, and what to read. find_faults: those faults alone, if they are found with less work.
+    checked_against: the documents, for reports. evidence: how far these can be trusted; None: there are none.
+    look: makes the inventory. find_faults: finds only the faults of presence and size, if that is less work.
     """
 
     path: Place
@@ -101,12 +101,12 @@ class VerifyTarget:
 
     @property
     def units(self) -> int:
-        """Pieces and whole files, as a sample counts them."""
+        """Number of pieces and files, as a sample counts them."""
         return self.pieces + self.files
 
 
 def one_stream(found: FoundFile, known: ExpectedStream) -> Inventory:
-    """Return the look at one file that is checked by pieces."""
+    """Return the inventory of one file that is checked by pieces."""
     pieces = known.pieces
     faults = [fault if fault.kind == "long" else _with_gap(fault, known, pieces.size) for fault in found.faults]
     if not pieces.size:
@@ -120,14 +120,14 @@ def one_stream(found: FoundFile, known: ExpectedStream) -> Inventory:
 
 
 def _with_gap(fault: Fault, known: ExpectedStream, size: int, at: int = 0) -> Fault:
-    """Return the fault of bytes that are not there, or of a whole file, with the pieces that it leaves unproved."""
+    """Return the fault of missing bytes or of a missing file, with the pieces that cannot be checked."""
     return gap_fault(fault if fault.start is not None else fault.of_range(0, size), known, at=at)
 
 
 def joined_stream(
     path: bytes, found: Sequence[FoundFile | None], lengths: Sequence[int], known: ExpectedStream
 ) -> Inventory:
-    """Return the look at files that are checked as one stream; None: a pad file's zeros, which are not on disk."""
+    """Return the inventory of files that are checked as one stream; None: a pad file's zeros, which are not on disk."""
     faults: list[Fault] = []
     parts: list[FileRange] = []
     stamps: list[str] = []
@@ -149,7 +149,7 @@ def joined_stream(
 
 
 def _without(count: int, gone: set[int]) -> tuple[range, ...]:
-    """Return the pieces below `count` that are not gone, as ranges."""
+    """Return the pieces below `count` that are not in `gone`, as ranges."""
     ranges: list[range] = []
     start = 0
     for piece in sorted(gone):

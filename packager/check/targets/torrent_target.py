@@ -1,4 +1,4 @@
-"""The data of a .torrent, anybody's: one file or a folder of them, v1, v2 or hybrid, pad files left out (BEP 47)."""
+"""Verify the data of any .torrent: one file or a folder, v1, v2 or hybrid, without pad files (BEP 47)."""
 
 import os
 from dataclasses import replace
@@ -20,11 +20,10 @@ from packager.paths import display_text
 
 
 def torrent_target(path: Place, torrent: Path) -> VerifyTarget:
-    """Return a .torrent's data as what to check.
+    """Return the target for a .torrent's data.
 
-    path: the data's file or folder, or the folder that holds it under the torrent's own name; in a store, the file
-    or what stands before the name. Raises InputError
-    where the .torrent is broken or its data is neither.
+    path: the data's file or folder, or the folder that contains it under the torrent's name; in a store, the file or
+    the folder that contains it. Raises InputError if the .torrent is broken or its data is not there.
     """
     metainfo = parse_torrent.parse_torrent(read_limited(torrent, bencode.LIMIT), display_text(str(torrent)))
     data = _place(path, metainfo, torrent)
@@ -44,11 +43,11 @@ def torrent_target(path: Place, torrent: Path) -> VerifyTarget:
 
 
 def _place(path: Place, metainfo: Metainfo, torrent: Path) -> Place:
-    """Return where the data is: the file, or the folder that holds the files' paths without the torrent's name."""
+    """Return the data's file, or the folder that contains the files' paths without the torrent's name."""
     one = _is_single(metainfo)
     if isinstance(path, StoreUrl):
         if not one:
-            what = f"is in a store, and {display_text(torrent.name)} is of a folder"
+            what = f"is in a store, but {display_text(torrent.name)} describes a folder"
             raise InputError(display_text(str(path)), what, "copy the folder here")
         is_file = path.path.endswith(".tar") or path.parted()[1] == metainfo.name
         return path if is_file else replace(path, path=path.below(metainfo.name))
@@ -56,20 +55,20 @@ def _place(path: Place, metainfo: Metainfo, torrent: Path) -> Place:
     if path.is_dir() and (below.is_file() if one else below.is_dir()):
         return below
     if one and path.is_dir():
-        what = f'no file "{display_text(metainfo.name)}" of {display_text(torrent.name)} in it'
-        raise InputError(display_text(str(path)), what, "give the file itself, if it has another name")
+        what = f'does not contain the file "{display_text(metainfo.name)}" of {display_text(torrent.name)}'
+        raise InputError(display_text(str(path)), what, "name the file itself if it has another name")
     if not one and not path.is_dir():
-        raise InputError(display_text(str(path)), f"not a folder, and {display_text(torrent.name)} is of a folder")
+        raise InputError(display_text(str(path)), f"not a folder, but {display_text(torrent.name)} describes a folder")
     return path
 
 
 def _is_single(metainfo: Metainfo) -> bool:
-    """Say whether a torrent is of one file that lies in no folder."""
+    """Return whether a torrent is of one file that is not in a folder."""
     return len(metainfo.files) == 1 and len(metainfo.files[0].path) == 1
 
 
 def find_torrent_files(data: Place, metainfo: Metainfo) -> Inventory:
-    """Return the look at a torrent's files; data: its file, or the folder that holds the others without its name."""
+    """Return the inventory of a torrent's files; data: its file, or the folder that contains them."""
     folder = SafeFolder(data) if isinstance(data, Path) and not _is_single(metainfo) else None
 
     def find(file: ListedFile) -> FoundFile:
@@ -87,14 +86,14 @@ def find_torrent_files(data: Place, metainfo: Metainfo) -> Inventory:
 
 
 def _known(file: ListedFile, metainfo: Metainfo) -> ExpectedStream:
-    """Return the hashes of one file of a v2 or hybrid torrent."""
+    """Return the expected hashes of one file of a v2 or hybrid torrent."""
     layer = metainfo.layers.get(file.pieces_root, b"") if file.pieces_root else b""
     pieces = PieceHashes(file.length, metainfo.piece_length, file.pieces_root, layer, b"")
     return ExpectedStream(pieces, NOTHING)
 
 
 def _joined(data: Place, metainfo: Metainfo, found: list[FoundFile | None]) -> Inventory:
-    """Return the look at a v1 torrent, whose pieces go over the ends of files."""
+    """Return the inventory of a v1 torrent; its pieces can span several files."""
     files = metainfo.files
     size = files[-1].offset + files[-1].length
     pieces = PieceHashes(size, metainfo.piece_length, None, b"", metainfo.pieces)

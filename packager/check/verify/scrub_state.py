@@ -1,7 +1,7 @@
-"""What was proved when: a small SQLite file that lets verify go on where it was, and reread the oldest first.
+"""Record what was verified when, in a small SQLite file, so that verify resumes and rereads the oldest data first.
 
-A row a run of pieces, keyed by path, size, modification time and inode, and by the hashes that were asked for:
-where any of them is another, nothing is taken as proved. A kill at any instant loses the last seconds' rows.
+One row per run of pieces, keyed by path, size, modification time, inode and expected hashes: if any of them
+changes, the data counts as not verified. A kill at any instant loses only the rows of the last seconds.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from packager.errors import IncompleteError, InputError
 from packager.paths import display_text
 from packager.units import GIB
 
-_APPLICATION = 0x7061636B  # "pack": says whose file it is
+_APPLICATION = 0x7061636B  # "pack": marks a file of this program
 _FORMAT = 1
 _NOT_OURS = "not a state file of packager verify, or damaged"
 _FLUSH_SECONDS, _FLUSH_BYTES = 30.0, GIB
@@ -34,30 +34,30 @@ CREATE TABLE run (file INTEGER NOT NULL, first INTEGER NOT NULL, stop INTEGER NO
 
 
 class ScrubState:
-    """A state file that is open. Times are Unix seconds, kept to the minute, rounded down."""
+    """An open state file. Times are Unix seconds, stored to the minute, rounded down."""
 
     def __init__(self, database: sqlite3.Connection, clock: Callable[[], float], older_than: float | None) -> None:
-        """Take what is proved as proved still, but for what was so `older_than` seconds ago or more."""
+        """Treat recorded data as verified, unless that was `older_than` seconds ago or more."""
         self._database, self._clock = database, clock
         self._since = None if older_than is None else clock() - older_than
         self._flushed, self._bytes = clock(), 0
-        self.skipped = 0  # bytes not read, since they were proved before
+        self.skipped = 0  # bytes not read because they were verified before
 
     def pieces(self, stream: PieceStream, unit: int) -> Sequence[range]:  # noqa: ARG002 (a Choice)
-        """Return the pieces that are there and not proved."""
+        """Return the readable pieces that are not verified."""
         fresh = self._fresh(self._stream(stream))
         wanted = [run for there in stream.readable for run in _less(there, fresh)]
         self.skipped += _bytes(stream, stream.readable) - _bytes(stream, wanted)
         return wanted
 
     def wants(self, file: FileDigestCheck, unit: int) -> bool:  # noqa: ARG002 (a Choice)
-        """Say whether a file is not proved."""
+        """Return whether a file is not verified."""
         proved = bool(self._fresh(self._whole(file)))
         self.skipped += file.size if proved else 0
         return not proved
 
     def add_verified(self, stream: PieceStream, pieces: Sequence[range]) -> None:
-        """Remember pieces."""
+        """Record pieces."""
         file = self._stream(stream)
         for run in pieces:
             self._write(file, run)
@@ -65,7 +65,7 @@ class ScrubState:
         self._flush_if_due()
 
     def add_verified_file(self, file: FileDigestCheck) -> None:
-        """Remember a file."""
+        """Record a file."""
         self._write(self._whole(file), range(1))
         self._bytes += file.size
         self._flush_if_due()
@@ -77,12 +77,12 @@ class ScrubState:
         )
 
     def _whole(self, file: FileDigestCheck) -> int:
-        """Return the row of a file that is checked whole."""
+        """Return the row of a file that is checked by its digest."""
         expected = b"".join(name.encode() + digest for name, digest in file.digests)
         return self._file(file.path, file.stamp, expected, 1, file.size)
 
     def _file(self, path: bytes, stamp: str, expected: bytes, units: int, size: int) -> int:
-        """Return the row of a file, a new one where what was known is of other bytes or other hashes."""
+        """Return the row of a file, a new one if the recorded stamp or hashes differ."""
         place, asked = _absolute(path), hashlib.sha256(expected).digest()
         row = self._database.execute("SELECT id, stamp, expected FROM file WHERE path = ?", (place,)).fetchone()
         if row and (row[1], row[2]) == (stamp, asked):
@@ -98,7 +98,7 @@ class ScrubState:
         return made.lastrowid
 
     def _fresh(self, file: int) -> list[range]:
-        """Return what of a file is proved and need not be read again, in order."""
+        """Return the verified pieces of a file that need not be read again, in order."""
         rows = self._database.execute(
             "SELECT first, stop FROM run WHERE file = ? AND at > ? AND at <= ? ORDER BY first",
             (file, *self._fresh_times()),
@@ -106,7 +106,7 @@ class ScrubState:
         return [range(first, stop) for first, stop in rows]
 
     def _write(self, file: int, run: range) -> None:
-        """Put a run down, in place of older ones that it covers, joined with neighbours of the same minute."""
+        """Record a run; it replaces older runs that it covers, and joins neighbours of the same minute."""
         at = int(self._clock()) // 60 * 60
         first, stop = run.start, run.stop
         rows = self._database.execute(
@@ -122,7 +122,7 @@ class ScrubState:
         self._database.execute("INSERT OR REPLACE INTO run VALUES (?, ?, ?, ?)", (file, first, stop, at))
 
     def verified_bytes(self) -> int:
-        """Return about how many bytes are proved and need not be read again, whatever file they are of."""
+        """Return about how many bytes of all files are verified and need not be read again."""
         row = self._database.execute(
             "SELECT coalesce(sum(size * (stop - first) / units), 0) "
             "FROM file JOIN run ON run.file = file.id WHERE at > ? AND at <= ?",
@@ -131,14 +131,14 @@ class ScrubState:
         return int(row[0])
 
     def _fresh_times(self) -> tuple[float, float]:
-        """Return after which time, and until which, what was proved need not be read again.
+        """Return the times after which, and until which, verified data need not be read again.
 
-        Where that hangs on its age, what the future proved is read again: the clock has gone back since.
+        If that depends on its age, data that was verified in the future is read again: the clock was set back.
         """
         return (-1, _NEVER) if self._since is None else (self._since, self._clock())
 
     def age(self, path: Place) -> float:
-        """Return when the oldest part of a file was proved; 0 where not all of it is."""
+        """Return when the oldest part of a file was verified; 0 if some of it was not."""
         row = self._database.execute(
             "SELECT units, min(at), sum(run.stop - run.first) FROM file JOIN run ON run.file = file.id WHERE path = ?",
             (_absolute(bytes(path)),),
@@ -146,29 +146,29 @@ class ScrubState:
         return float(row[1]) if row and row[0] is not None and row[0] == row[2] else 0.0
 
     def _flush_if_due(self) -> None:
-        """Make what is known durable, now and then."""
+        """Make the recorded state durable, from time to time."""
         if self._bytes >= _FLUSH_BYTES or self._clock() - self._flushed >= _FLUSH_SECONDS:
             self.flush()
 
     def flush(self) -> None:
-        """Make what is known durable."""
+        """Make the recorded state durable."""
         self._database.commit()
         self._flushed, self._bytes = self._clock(), 0
 
 
 def _absolute(path: bytes) -> bytes:
-    """Return a path that does not hang on this process's folder; an address is none."""
+    """Return an absolute path; a URL of a store is returned unchanged."""
     return path if is_store_url(os.fsdecode(path)) else os.path.abspath(path)
 
 
 def _bytes(stream: PieceStream, runs: Sequence[range]) -> int:
-    """Return the bytes of runs of pieces."""
+    """Return the total size of runs of pieces in bytes."""
     span = stream.known.pieces.span
     return sum(span(run.stop - 1)[1] - span(run.start)[0] for run in runs if run)
 
 
 def _less(run: range, others: Sequence[range]) -> Iterator[range]:
-    """Yield what of a range no other one holds; the others ascend."""
+    """Yield the parts of a range that are in no other range; the others ascend."""
     start = run.start
     for other in others:
         if start < min(other.start, run.stop):
@@ -180,9 +180,9 @@ def _less(run: range, others: Sequence[range]) -> Iterator[range]:
 
 @contextmanager
 def open_scrub_state(path: Path, clock: Callable[[], float], older_than: float | None) -> Iterator[ScrubState]:
-    """Open a state file, made where there is none, and make it durable at the end, however that comes.
+    """Open a state file, created if there is none, and make it durable at the end, even after an error.
 
-    Raises InputError where it is another kind of file or in use, IncompleteError where it cannot be written.
+    Raises InputError if it is another kind of file or in use, IncompleteError if it cannot be written.
     """
     where = display_text(str(path))
     atomic_files.make_folder(path.parent)
@@ -203,7 +203,7 @@ def open_scrub_state(path: Path, clock: Callable[[], float], older_than: float |
         if "no such" in str(error):
             raise InputError(where, _NOT_OURS, "name another file") from error
         raise IncompleteError(
-            where, str(error), "make room or fix the permissions, then run the command again"
+            where, str(error), "free some space or fix the permissions, then run the command again"
         ) from error
     except sqlite3.DatabaseError as error:
         raise InputError(where, _NOT_OURS, "name another file") from error
@@ -212,7 +212,7 @@ def open_scrub_state(path: Path, clock: Callable[[], float], older_than: float |
 
 
 def _prepare(database: sqlite3.Connection, where: str) -> None:
-    """Take the file for this process alone, and make its tables where it is new. Raises InputError."""
+    """Lock the file for this process, and create its tables if it is new. Raises InputError."""
     database.execute("PRAGMA locking_mode = EXCLUSIVE")
     database.execute("PRAGMA synchronous = FULL")
     database.execute("BEGIN EXCLUSIVE")

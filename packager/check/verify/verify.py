@@ -1,4 +1,4 @@
-"""Verify in its three ways: presence and sizes, a sample, every byte; and what each of them proves."""
+"""Verify targets in one of three ways: presence and sizes, a sample, or every byte."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from packager.units import parse_rate, parse_seconds
 
 @dataclass(frozen=True)
 class VerifyOptions:
-    """What data is compared with, and how much of it is read. Of release, manifest, torrent and sums one at most."""
+    """What to compare data with, and how much to read. At most one of release, manifest, torrent and sums."""
 
     release: Path | str | None = option(RELEASE_OPTION)
     key: Path | str | None = option(KEY)
@@ -45,7 +45,7 @@ class VerifyOptions:
     )
 
     def check(self) -> None:
-        """Raise InputError where two of them do not go together, or a sample is none."""
+        """Raise InputError if two options exclude each other or the sample is invalid."""
         asked = {"--quick": self.quick, "--sample": self.sample is not None, "--state": self.state_file is not None}
         given = [name for name, wanted in asked.items() if wanted]
         if len(given) > 1:
@@ -66,9 +66,9 @@ def verify(
     clock: Clock,
     progress: Progress,
 ) -> VerifyReport:
-    """Check targets and return every fault. random_seed: of a sample, if the options have none.
+    """Check targets and return every fault. random_seed: for a sample, if the options have none.
 
-    Raises what a target's documents raise where it is the only one.
+    If there is only one target, errors of its documents are raised.
     """
     if options.quick:
         run = VerifyRun(targets, ReadAll(), progress)
@@ -95,7 +95,7 @@ def _by_sample(
     clock: Clock,
     progress: Progress,
 ) -> VerifyReport:
-    """Read a sample of all pieces and files, and say what it proves."""
+    """Read a sample of all pieces and files, and return what it proves."""
     total = sum(target.units for target in targets)
     numbers = sampling.sample(total, size.of(total), seed)
     due = sum(target.size for target in targets) * len(numbers) // max(total, 1)
@@ -105,16 +105,16 @@ def _by_sample(
 
 
 def _sample(report: VerifyReport, seed: int, taken: int, total: int) -> Sample:
-    """Return what a sample proves; one with faults, or not read to its end, proves nothing of the rest."""
+    """Return what a sample proves; a sample with faults or an incomplete one proves nothing about the rest."""
     pieces, files = any(s.pieces for s in report.targets), any(s.files for s in report.targets)
     unit = "piece or file" if pieces and files else "piece" if pieces else "file"
     clean = report.ok and report.complete and total > 0
     if clean:
         proves = sampling.sample_conclusion(total, taken, unit)
     elif report.faults:
-        proves = "faults were found: verify without --sample finds them all"
+        proves = "faults were found; run verify without --sample to find all of them"
     else:
-        proves = "the sample was not read to its end, so it proves nothing of the rest"
+        proves = "the sample was not read completely, so it proves nothing about the rest"
     return Sample(
         random_seed=seed,
         sampled=taken,

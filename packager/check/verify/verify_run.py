@@ -1,7 +1,7 @@
-"""One run over targets: each looked at, its pieces and files streamed through the hashing processes, faults gathered.
+"""Run over targets: make each inventory, send pieces and files to the hashing processes, and collect faults.
 
-A target's documents are opened when its turn comes and let go when its last piece is back, so memory does not
-grow with the number of shards.
+A target's documents are opened when it is read and released after its last piece, so memory does not grow with
+the number of shards.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,9 +26,9 @@ Clock: TypeAlias = Callable[[], float]  # Unix seconds
 
 @dataclass(frozen=True)
 class RunLimits:
-    """How much a run may take: processes, bytes read a second (0: no limit), seconds (None: no limit).
+    """Limits of a run: processes, bytes read per second (0: no limit), seconds (None: no limit).
 
-    cluster: whose workers read, instead of processes here; a rate does not bound them.
+    cluster: its workers read instead of local processes; the rate does not limit them.
     """
 
     workers: int
@@ -37,17 +37,17 @@ class RunLimits:
     cluster: WorkerPool | None = None
 
     def hashers(self, size: int) -> HashPool:
-        """Return what reads about `size` bytes."""
+        """Return the worker pool for about `size` bytes."""
         return HashPool(max(1, min(self.workers, -(-size // SPAN))), self.rate, cluster=self.cluster)
 
 
-class _OutOfTime(Exception):  # noqa: N818 (not an error: the time that was given is over)
-    """Ends the reading; never reaches a user."""
+class _OutOfTime(Exception):  # noqa: N818 (not an error: the time limit is reached)
+    """Ends the reading; is never shown to a user."""
 
 
 @dataclass
 class _Wrong:
-    """The pieces of a stream that are not right; the unreadable ones by the system's words."""
+    """The bad pieces of a stream; unreadable ones with the system's message."""
 
     bad: list[int] = field(default_factory=list)
     unreadable: dict[int, str] = field(default_factory=dict)
@@ -55,22 +55,22 @@ class _Wrong:
 
 @dataclass(eq=False)
 class _Open:
-    """A target and what is known of it so far."""
+    """A target and its results so far."""
 
     target: VerifyTarget
     faults: list[Fault] = field(default_factory=list)
     wrong: dict[PieceStream, _Wrong] = field(default_factory=dict)
-    due: int = 0  # tasks handed out and not back
-    drawn: bool = False  # all its tasks were handed out
+    due: int = 0  # tasks started and not finished
+    drawn: bool = False  # all its tasks were started
     refused: str = ""
 
     @property
     def complete(self) -> bool:
-        """Whether all that was to be read of it was read."""
+        """Whether everything that had to be read was read."""
         return self.drawn and not self.due and not self.refused
 
     def make_faults(self) -> None:
-        """Make faults of its pieces, and let the documents go that name them."""
+        """Add the faults of its pieces, and release its documents."""
         for stream, wrong in self.wrong.items():
             self.faults += piece_faults(stream.path, stream.known, wrong.bad, wrong.unreadable)
         self.wrong = {}
@@ -78,7 +78,7 @@ class _Open:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a task belongs: a stream of a target and the first piece, or files."""
+    """The target of a task: a stream and its first piece, or files."""
 
     opened: _Open
     stream: PieceStream | None = None
@@ -87,17 +87,17 @@ class _Place:
 
 
 class VerifyRun:
-    """What a run over targets found, gathered as it comes."""
+    """One run over targets; collects its results."""
 
     def __init__(self, targets: Sequence[VerifyTarget], choice: ReadPolicy, progress: Progress) -> None:
-        """Begin with nothing found."""
+        """Start without results."""
         self._opened = [_Open(target) for target in targets]
         self._choice, self._progress = choice, progress
         self._read = 0
         self._cluster: WorkerPool | None = None
 
     def look_quickly(self, clock: Clock) -> float:
-        """Compare presence and sizes, and return the seconds that it took."""
+        """Compare presence and sizes, and return the seconds this took."""
         begun = clock()
         self._progress.begin("Checking", len(self._opened), "target")
         for opened in self._opened:
@@ -111,7 +111,7 @@ class VerifyRun:
         return clock() - begun
 
     def read(self, limits: RunLimits, size: int, clock: Clock) -> float:
-        """Read what the choice asks for, about `size` bytes, and return the seconds that it took."""
+        """Read what the policy chooses, about `size` bytes, and return the seconds this took."""
         begun = clock()
 
         def advance(amount: int) -> None:
@@ -150,7 +150,7 @@ class VerifyRun:
             self._close_if_complete(opened)
 
     def _tasks_of(self, opened: _Open, look: Inventory, unit: int) -> Iterator[tuple[_Place, Task]]:
-        """Yield the tasks of one target, whose first piece or file is number `unit`."""
+        """Yield the tasks of one target; its first piece or file is number `unit`."""
         for stream in look.streams:
             pieces = stream.known.pieces
             step = pieces_of_task(pieces.piece_length, v1=pieces.pieces_root is None)
@@ -171,9 +171,9 @@ class VerifyRun:
             yield _Place(opened, files=tuple(held)), FileCheck(tuple(held))
 
     def _refuse(self, opened: _Open, error: PackagerError) -> None:
-        """Leave out a target whose documents cannot be used; where it is the only one, that ends the run.
+        """Skip a target if its documents cannot be used; if it is the only one, raise the error.
 
-        So does a store that fails for now, since it is asked for the others, too.
+        A store that is unreachable also ends the run, since the other targets need it, too.
         """
         fails = isinstance(error, IncompleteError) and isinstance(opened.target.path, StoreUrl)
         if len(self._opened) == 1 or fails:
@@ -182,7 +182,7 @@ class VerifyRun:
         self._progress.note(f"error: {opened.target.path}: not checked: {error}")
 
     def _take(self, place: _Place, task: Runnable[list[Finding]], findings: Sequence[Finding]) -> None:
-        """Take what was found by a task."""
+        """Add the results of a task."""
         if isinstance(task, PieceCheck):
             self._take_pieces(place, task, findings)
         else:
@@ -191,7 +191,7 @@ class VerifyRun:
         self._close_if_complete(place.opened)
 
     def _take_files(self, place: _Place, findings: Sequence[Finding]) -> None:
-        """Take what was found of whole files."""
+        """Add the results of files."""
         place.opened.faults += [file_fault(each.verdict, place.files[each.index].path, each.what) for each in findings]
         wrong = {each.index for each in findings}
         for index, file in enumerate(place.files):
@@ -199,7 +199,7 @@ class VerifyRun:
                 self._choice.add_verified_file(file)
 
     def _take_pieces(self, place: _Place, span: PieceCheck, findings: Sequence[Finding]) -> None:
-        """Take what was found of pieces."""
+        """Add the results of pieces."""
         assert place.stream is not None
         right, start = [], place.first
         for each in findings:
@@ -215,7 +215,7 @@ class VerifyRun:
         self._choice.add_verified(place.stream, [run for run in right if run])
 
     def _close_if_complete(self, opened: _Open) -> None:
-        """End a target of which nothing more is to come."""
+        """Finish a target that has no more tasks."""
         if opened.complete:
             opened.make_faults()
             if opened.faults and len(self._opened) > 1:
@@ -225,7 +225,7 @@ class VerifyRun:
                 self._progress.detail(f"{display_text(bytes(opened.target.path))}: good")
 
     def report(self, mode: VerifyMode, *, seconds: float, verified_earlier: int = 0) -> VerifyReport:
-        """Return all that was found."""
+        """Return the report."""
         targets = tuple(
             VerifiedTarget(
                 path=display_text(bytes(opened.target.path)),

@@ -119,7 +119,7 @@ def test_a_catalogue_of_parquet_is_told_from_a_members_table(
     assert out.startswith(f"{path}: catalogue, ")
     found = report(capsys, path)
     assert (found["kind"], found["facts"]["records"], found["facts"]["row_groups"]) == ("catalogue", 3, 1)
-    assert [(fault["where"], fault["what"]) for fault in found["faults"]] == [("row 3", 'the id "b" stands twice')]
+    assert [(fault["where"], fault["what"]) for fault in found["faults"]] == [("row 3", 'the id "b" occurs twice')]
 
 
 def test_a_magnet_link_may_be_given_itself(capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,7 +165,7 @@ def test_what_is_of_no_known_kind_is_refused_by_one_sentence(
     (tmp_path / "empty").write_bytes(b"")
     os.mkfifo(tmp_path / "fifo")
     for name, sentence in {
-        "notes": "is of no kind that is known here",
+        "notes": "is not a known kind of file",
         "empty": "is empty",
         "fifo": "is not a regular file",
         "gone": "not found",
@@ -211,7 +211,7 @@ def test_the_tars_of_others_are_good_but_not_as_ours(
     assert run(capsys, str(tmp_path / "x.tar"))[0] == 0
     facts = report(capsys, tmp_path / "x.tar")["facts"]
     assert (facts["bag"], facts["deterministic"]) == (None, False)
-    assert "it holds no bag" in facts["departures"]
+    assert "it contains no bag" in facts["departures"]
 
 
 @pytest.mark.parametrize(

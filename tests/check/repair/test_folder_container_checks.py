@@ -160,7 +160,7 @@ def test_inspect_finds_no_fault_in_the_members_table_of_a_folder_unless_members_
         changed = rows.set_column(rows.column_names.index("offset"), rows.schema.field("offset"), [column])
         pq.write_table(changed, tmp_path / "wrong.members.parquet")
         code, out, _ = run(capsys, "inspect", tmp_path / "wrong.members.parquet")
-        assert (code, f"its offset {wrong} is not the begin of data in a tar" in out) == (1, True), out
+        assert (code, f"its offset {wrong} cannot be the start of data in a tar" in out) == (1, True), out
 
 
 def test_repair_mends_bad_missing_short_and_long_files_from_loose_ones(
@@ -202,7 +202,7 @@ def test_repair_reads_back_what_it_wrote_into_a_folder(
     report = json.loads(out)
     assert (code, report["complete"], report["repaired"]) == (1, False, 0)
     assert report["unrepaired_pieces"] == report["bad_pieces"]
-    assert "the disk gives others back" in report["unrepaired"][0]["reasons"][0]
+    assert "the disk returns other bytes" in report["unrepaired"][0]["reasons"][0]
 
 
 def test_repair_takes_just_the_bad_pieces_of_a_folder_from_a_web_seed_and_from_peers(

@@ -195,7 +195,7 @@ def test_missing_members_are_listed_and_nothing_is_written(
     (loose / "empty.txt").unlink()
     ran = rebuild(capsys, made, loose, tmp_path)
     assert ran.code == 3
-    assert "notes.txt has its size, and other contents" in ran.err
+    assert "notes.txt has its size, but other contents" in ran.err
     assert "cover 100_~972f7df4.png (3008 bytes, SHA-256" in ran.err
     assert "empty.txt" not in ran.err
     assert "2 of 4 members missing" in ran.out
@@ -283,7 +283,7 @@ def test_members_that_do_not_make_the_published_sums_get_no_name(
     manifest.write_text(json.dumps(facts | {"sha256": "0" * 64}))
     ran = run(capsys, "rebuild", manifest, "--from", loose, "--to", tmp_path / "new.tar", "--index", tmp_path / "index")
     assert ran.code == 1
-    assert "do not make the published pieces" in ran.err
+    assert "do not match its published pieces" in ran.err
     assert not (tmp_path / "new.tar").exists()
     assert hidden(tmp_path) == []
 

@@ -188,7 +188,7 @@ def test_another_copy_mends_what_is_right_in_it(shard: Held, tmp_path: Path, cap
     copy.write_bytes(other)
     ran = shard.repair(capsys, "--from", copy.parent)
     assert (ran.code, shard.wrong()) == (1, [bad[3]])
-    assert "what it has there is not right either" in ran.out
+    assert "its bytes of this piece are wrong, too" in ran.out
     assert shard.repair(capsys, "--from", copy, "--from", shard.root / "source").code == 0
     assert shard.tar.read_bytes() == shard.right
 
@@ -234,7 +234,7 @@ def test_what_no_source_has_is_told_with_the_reason_and_the_rest_is_mended(
         ("gzip", 1, "packed"),
         ("too much", 1, "sends more than"),
         ("another size", 1, "is a file of"),
-        ("wrong bytes", 1, "is not right either"),
+        ("wrong bytes", 1, "are wrong, too"),
         ("404", 1, "answers 404"),
         ("503", 3, "answers 503"),
         ("short", 3, "could not be read"),
@@ -464,7 +464,7 @@ def test_what_was_written_is_read_back_from_a_disk_that_lies(
     ran = shard.repair(capsys, "--from", shard.root / "source", "--json", "--workers", "1")
     report = json.loads(ran.out)
     assert (ran.code, report["complete"], report["repaired"], report["unrepaired_pieces"]) == (1, False, 0, 1)
-    assert "the disk gives others back" in report["unrepaired"][0]["reasons"][0]
+    assert "the disk returns other bytes" in report["unrepaired"][0]["reasons"][0]
     monkeypatch.undo()
     assert shard.repair(capsys, "--from", shard.root / "source").code == 0
     assert shard.wrong() == []

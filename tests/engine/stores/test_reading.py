@@ -212,8 +212,8 @@ def test_every_piece_of_a_file_that_became_another_is_told_as_unreadable(tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["verify", "s3://bucket/x.tar", "--sums", "s.txt"], "--sums: is of files in a folder"),
-        (["verify", "s3://bucket/x.tar"], "no release is named, and none is here"),
+        (["verify", "s3://bucket/x.tar", "--sums", "s.txt"], "--sums: describes files in a folder"),
+        (["verify", "s3://bucket/x.tar"], "no release is named, and none was found here"),
         (["verify", "s3://key:hunter2@bucket/x.tar"], "PATH: the s3:// address holds a name or a password"),
         (
             ["verify", "ftp://bucket/x.tar"],
