@@ -85,7 +85,7 @@ def test_a_torrent_is_made_and_inspected(made: Project, tmp_path: Path, capsys: 
     ran = run(capsys, "torrent", made.source, "--to", tmp_path / "x.torrent", "--format", version)
     assert (ran.code, ran.err.count(NOTE)) == (0, 1)
     ran = run(capsys, "inspect", tmp_path / "x.torrent")
-    assert (ran.code, "libtorrent is not installed, so it is unknown whether libtorrent accepts it" in ran.out) == (0, True)
+    assert (ran.code, "it is unknown whether libtorrent accepts it" in ran.out) == (0, True)
 
 
 def test_a_torrent_that_our_reader_reads_otherwise_is_refused(hidden: object, made: Project) -> None:
