@@ -156,7 +156,7 @@ def _next_step(folder: Path) -> str:
     """Return the last line of `packager` alone: the next command in this folder."""
     if (folder / "packager.toml").is_file():
         return "Next: packager status"
-    if (folder / ".packager-mirror").is_dir():
+    if (folder / ".packager-mirror").is_dir() or (folder / "mirror.toml").is_file():
         return "Next: packager mirror status"
     return "There is no project here. Start with: packager init DIR"
 

@@ -11,9 +11,9 @@ _TITLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Project": (("--config",), ()),
     "Work": (("--workers",), ("--cluster", "--worker-timeout")),
     "Release": (("--release",), ("--key",)),
-    "Records": (("--path", "--where"), ()),
+    "Records": (("--path",), ("--where",)),
     "File names": (("--rename",), ("--source-names", "--number", "--overwrite")),
-    "Sources": (("--from",), ("--no-web-seeds", "--allow-host", "--timeout")),
+    "Sources": (("--from", "--no-web-seeds"), ("--allow-host", "--timeout")),
     "Swarm": (("--peer", "--dht", "--upload-limit"), ("--tracker", "--listen", "--download-limit")),
     "Client": (("--client",), ()),
 }

@@ -115,7 +115,7 @@ def print_report(done: MirrorReport, folder: Path | None, *, fetch: bool) -> Non
     elif done.fetched is not None:
         _print_unfinished(done.fetched)
         complete = done.fetched.complete
-        if done.complete and not is_new(plan) and not done.fetched.downloaded:
+        if done.complete and not is_new(plan) and plan.previous == plan.serial:
             output.print_message(f"Release {plan.serial} is still the newest; all {shards} are complete.")
         else:
             have = sum(each.size for each in plan.chosen) if done.complete else None

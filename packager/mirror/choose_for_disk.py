@@ -105,8 +105,7 @@ def _with_room(
 
 def _in_the_way(name: str, size: int) -> Issue:
     """Return what is said of a tar that has the name of a shard and is none."""
-    here = count_of(size, "byte")
-    what = f"what lies here under its name has {here} and is not it: move it away, or repair it: packager repair"
+    what = f"another file has this name ({count_of(size, 'byte')}); move it, or run: packager repair {name}.tar"
     return Issue(where=f"{name}.tar", what=what)
 
 

@@ -62,7 +62,7 @@ def follow_release(
     held = folder.load()
     with open_release_reader(settings.source, seconds=settings.timeout, allowed=settings.allowed) as source:
         newest = _newest(source, held, settings, task, around)
-        if newest.followed.keys and (keep.key is None or held is None):
+        if newest.followed.keys and keep.key is None:
             keep = msgspec.structs.replace(keep, key=newest.followed.keys[0])
         seeds, counted_by = find_seed_counts(source, newest.release, settings, reach_of(settings), around)
         proofs = folder.proofs()

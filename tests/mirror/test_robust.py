@@ -216,7 +216,7 @@ def test_an_unrelated_file_with_a_shards_name_is_left_alone_and_named(
     more = ["--client", "builtin", "--for", "0 s", "--listen", ":0", "--no-web-seeds"]
     mirror.follow("--key", mirror.archive.key, *more)
     size = count_of(len(mine), "byte")
-    assert f"left out: {shard.file}: what lies here under its name has {size}" in capsys.readouterr().out
+    assert f"left out: {shard.file}: another file has this name ({size})" in capsys.readouterr().out
     assert (mirror.folder / shard.file).read_bytes() == mine
     mirror.run("status", "--json")
     states = {each["name"]: each["on_disk"] for each in json.loads(capsys.readouterr().out)["shards"]}
