@@ -77,8 +77,8 @@ def check(data: bytes, signature: bytes, public: PublicKey, *, where: object = "
     if not _holds(key, own, hashlib.blake2b(data).digest() if algorithm == b"ED" else data):
         raise TrustError(
             where,
-            f"wrong signature: what it signs is not what key {public.name} signed",
-            "fetch both files again; where that does not help, do not use them",
+            f"wrong signature: does not match its signature by key {public.name}",
+            "run it again; if it fails again, ask the publisher",
         )
     if not _holds(key, over_all, own + comment):
         raise TrustError(where, "trusted comment forged: it is not what was signed", "do not use the files")

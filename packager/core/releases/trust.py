@@ -27,6 +27,7 @@ from packager.paths import display_text
 
 MISSED = 1000  # releases that a mirror steps through to catch up: twenty years of weekly ones
 _DO_NOT = "do not use it; ask the publisher, by another way, what is right"
+_OTHER_ADDRESS = "do not use this address; ask the publisher"
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,9 @@ def _check_chain(followed: FollowedState, release: Release, digest: str, where: 
         what = f'another collection: it is of "{name}", not of "{followed.collection}"'
         raise TrustError(where, what, "check the address; each collection is followed on its own")
     if serial < held:
-        raise TrustError(where, f"rollback: serial {serial} is older than {held}, accepted already", _DO_NOT)
+        raise TrustError(
+            where, f"rollback: release {serial} is older than release {held}, accepted earlier", _OTHER_ADDRESS
+        )
     if serial == held:
         if digest != followed.digest:
             raise TrustError(where, f"equivocation: serial {serial} was signed twice with different contents", _DO_NOT)

@@ -20,7 +20,7 @@ from packager.model import Release
 from packager.paths import display_text
 
 MINISIG, PUBLIC_KEY = ".minisig", "minisign.pub"
-_UNSIGNED = "ask the publisher for a key, or add --allow-unsigned; nothing was changed here"
+_UNSIGNED = "ask the publisher for a key, or add --allow-unsigned"
 
 
 @dataclass(frozen=True)
@@ -145,4 +145,4 @@ def _read_signature(reader: ReleaseReader, path: str, body: bytes, keys: Iterabl
     except InputError as error:
         if lasting is not None:
             return lasting
-        raise InputError(error.where, f"no signature: {error.what}", fix) from error
+        raise TrustError(path, f"not signed: {error.where}: {error.what}", fix) from error

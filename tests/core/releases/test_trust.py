@@ -158,7 +158,7 @@ ATTACKS: dict[str, tuple[Callable[[Publisher], Signed], str]] = {
         lambda p: p.forge(p.next(), key=SecretKey(p.key.key_id, EVIL.seed)),
         "wrong signature",
     ),
-    "rollback": (lambda p: p.signed[1], "rollback: serial 2 is older than 3"),
+    "rollback": (lambda p: p.signed[1], "rollback: release 2 is older than release 3"),
     "equivocation": (twice, "equivocation: serial 3 was signed twice with different contents"),
     "fork": (other_branch, "fork: serial 4 was not made from the serial 3"),
     "chain cut": (attack(with_values(previous=hex_of("other"))), "fork: serial 4"),
