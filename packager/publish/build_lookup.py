@@ -278,11 +278,11 @@ def _buckets(rows: npt.NDArray[np.void], starts: npt.NDArray[np.int64], slots: i
     at_once = max(1, _BLOCK // slots)
     for first in range(wanted.start, wanted.stop, at_once):
         stop = min(wanted.stop, first + at_once)
-        held = rows[starts[first] : starts[stop]]
-        numbers = bucket_numbers(held["hash"], len(starts) - 1)
+        keys = rows[starts[first] : starts[stop]]
+        numbers = bucket_numbers(keys["hash"], len(starts) - 1)
         places = (numbers - first) * slots + np.arange(starts[first], starts[stop]) - starts[numbers]
         table = np.full(3 * (stop - first) * slots, EMPTY, "<u4").view(SLOT)
-        table["mark"][places] = (held["hash"] & np.uint64(0xFFFFFFFF)).astype("<u4")
-        table["shard"][places] = held["shard"]
-        table["row"][places] = held["row"]
+        table["mark"][places] = (keys["hash"] & np.uint64(0xFFFFFFFF)).astype("<u4")
+        table["shard"][places] = keys["shard"]
+        table["row"][places] = keys["row"]
         yield table.tobytes()

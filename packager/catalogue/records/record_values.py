@@ -69,7 +69,7 @@ def find_columns(names: Sequence[str], where: str) -> Columns:
 
 def parse_record(columns: Columns, values: Sequence[object], line: int, where: str) -> tuple[object, ...]:
     """Return a record as a row of RECORDS. Empty text becomes null. Raises InputError."""
-    held: dict[str, object] = {}
+    parsed: dict[str, object] = {}
     extra: dict[str, object] = {}
     for name, known, value in zip(columns.names, columns.known, values, strict=True):
         if value is None or value == "":
@@ -78,17 +78,17 @@ def parse_record(columns: Columns, values: Sequence[object], line: int, where: s
             extra[name] = value
             continue
         try:
-            held[known] = _CHECKS[known](value)
+            parsed[known] = _CHECKS[known](value)
         except _BadValueError as error:
             what, fix = error.args
             raise InputError(where, f"{known} {_quoted(value)} {what}", fix) from None
-    if "id" not in held and "path" not in held:
+    if "id" not in parsed and "path" not in parsed:
         raise InputError(where, "the record has neither an id nor a path", "add one of them")
-    if "year" not in held and "date" in held:
-        held["year"] = year_of(str(held["date"]))
-    if extra or "extra" in held:
-        held["extra"] = _extra(extra, held.get("extra"), where)
-    return (line, *map(held.get, KNOWN))
+    if "year" not in parsed and "date" in parsed:
+        parsed["year"] = year_of(str(parsed["date"]))
+    if extra or "extra" in parsed:
+        parsed["extra"] = _extra(extra, parsed.get("extra"), where)
+    return (line, *map(parsed.get, KNOWN))
 
 
 def _quoted(value: object) -> str:

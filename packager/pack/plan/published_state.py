@@ -206,11 +206,11 @@ def has_same_catalogue(state: PublishedState, phase: str, rows: pa.Table) -> boo
     shards = [each for each in state.live_shards if each.shard.phase == phase]
     if not shards or any(each.shard.name in state.replaced for each in shards):
         return False
-    held: list[tuple[object, ...]] = []
+    published: list[tuple[object, ...]] = []
     for each in shards:
         table = parquet.read_rows(each.rows, 0, parquet.count_rows(each.rows), PLANNED)
-        held += _files_of(table)
-    return held == _files_of(rows)
+        published += _files_of(table)
+    return published == _files_of(rows)
 
 
 def _files_of(rows: pa.Table) -> list[tuple[object, ...]]:
