@@ -199,7 +199,7 @@ def _write(
         called = "the folder" if isinstance(source, LooseFileReader) else "the tar"
         unreachable = False
 
-        def advance(start: int, stop: int, error: UnreadableError | None) -> None:  # noqa: ARG001 (what Told tells)
+        def advance(start: int, stop: int, error: UnreadableError | None) -> None:  # noqa: ARG001 (a callback)
             nonlocal unreachable
             unreachable = unreachable or isinstance(error, UnreachableError)
 

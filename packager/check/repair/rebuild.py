@@ -3,7 +3,7 @@
 1. find each member: by path, else by content through an index of the folders
 2. in one pass, read the members, write the tar under a temporary name, hash members and pieces
 3. if a member differs from what was published, look for it elsewhere and start the pass again
-4. give the tar its name only if every member and every published piece hash is right
+4. rename the tar to its final name only if every member and every published piece hash is right
 """
 
 import os
