@@ -70,6 +70,8 @@ def verify(
             options.sums,
         )
         found = find_targets(places, against)
+        if mirror is not None:
+            found = verify_mirror.without_control_files(found)
         pool = None if options.quick else opened.enter_context(open_worker_pool(workers, progress))
         limits = RunLimits(worker_count(workers.workers), options.read_limit or 0, options.stop_after, pool)
         seed = secrets.randbelow(1 << 32)

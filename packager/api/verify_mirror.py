@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from packager.api.workers import now
+from packager.check.targets.target import VerifyTarget
 from packager.check.verify.verify import VerifyOptions
 from packager.core.releases.minisign_key import PublicKey
 from packager.core.reports.check_reports import VerifyReport
@@ -45,6 +46,14 @@ def chosen_tars(mirror: MirrorFolder, places: Sequence[Place], progress: Progres
             where = display_text(str(place))
             raise InputError(where, "no chosen shard of this mirror is complete", f"run: packager mirror sync {where}")
     return found
+
+
+def without_control_files(targets: Sequence[VerifyTarget]) -> list[VerifyTarget]:
+    """Return targets without aria2's control files: it keeps them while it shares tars that are complete.
+
+    The tars beside them are read in full, so one that is not complete is found bad.
+    """
+    return [each for each in targets if not str(each.path).endswith(".tar.aria2")]
 
 
 def pinned_key(mirror: MirrorFolder) -> str | None:

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -25,6 +25,23 @@ def stop_requested() -> Iterator[threading.Event]:
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def reload_requested() -> Iterator[Callable[[], bool]]:
+    """Yield a function that returns True once for each SIGHUP: read mirror.toml again."""
+    asked = threading.Event()
+
+    def reload() -> bool:
+        was_asked = asked.is_set()
+        asked.clear()
+        return was_asked
+
+    old = signal.signal(signal.SIGHUP, lambda _number, _frame: asked.set())
+    try:
+        yield reload
+    finally:
+        signal.signal(signal.SIGHUP, old)
 
 
 @contextmanager

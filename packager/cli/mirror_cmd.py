@@ -1,9 +1,5 @@
 """`packager mirror`: follow, sync, run, status, prune, magnets."""
 
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +10,7 @@ from packager.cli import confirm_pruning, output, print_mirror, progress_bars
 from packager.cli.common_options import Json
 from packager.cli.confirm_change import DryRun, is_asked
 from packager.cli.confirm_change import Yes as PruneYes
-from packager.cli.interrupt import confirm, stop_requested
+from packager.cli.interrupt import confirm, reload_requested, stop_requested
 from packager.cli.option_groups import with_options
 from packager.core.reports.mirror_reports import MirrorPlan, MirrorReport
 from packager.errors import Declined, InputError
@@ -119,7 +115,7 @@ def run(
     """
     place = find_mirror(folder, Path())
     every = None if check_every is None else parse_seconds(check_every, "--check-every", least=1)
-    with stop_requested() as stop, _reload_requested() as reload, progress_bars.show_progress(json=json) as progress:
+    with stop_requested() as stop, reload_requested() as reload, progress_bars.show_progress(json=json) as progress:
         report = api.mirror_run(place, run, check_every=every, reload=reload, stop=stop.is_set, progress=progress)
     output.show(report, print_mirror.print_run, json=json)
 
@@ -177,23 +173,6 @@ def magnets(folder: Folder = None) -> None:
     """
     for link in api.mirror_magnets(find_mirror(folder, Path())):
         output.print_message(link)
-
-
-@contextmanager
-def _reload_requested() -> Iterator[Callable[[], bool]]:
-    """Yield a function that returns True once for each SIGHUP: read mirror.toml again."""
-    asked = threading.Event()
-
-    def reload() -> bool:
-        was_asked = asked.is_set()
-        asked.clear()
-        return was_asked
-
-    old = signal.signal(signal.SIGHUP, lambda _number, _frame: asked.set())
-    try:
-        yield reload
-    finally:
-        signal.signal(signal.SIGHUP, old)
 
 
 def _ask(*, yes: bool, json: bool) -> Confirmations:

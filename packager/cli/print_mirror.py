@@ -116,7 +116,8 @@ def print_report(done: MirrorReport, folder: Path | None, *, fetch: bool) -> Non
         _print_unfinished(done.fetched)
         complete = done.fetched.complete
         if done.complete and not is_new(plan) and plan.previous == plan.serial:
-            output.print_message(f"Release {plan.serial} is still the newest; all {shards} are complete.")
+            all_are = "its shard is" if len(plan.chosen) == 1 else f"all {shards} are"
+            output.print_message(f"Release {plan.serial} is still the newest; {all_are} complete.")
         else:
             have = sum(each.size for each in plan.chosen) if done.complete else None
             amount = f", {format_size(have)}" if have is not None else ""

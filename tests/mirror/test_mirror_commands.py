@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 
 from packager import api
 from packager.cli.app import main
+from packager.cli.interrupt import reload_requested
 from packager.mirror.state import MirrorFolder
 from packager.units import format_size
 from tests.helpers.libtorrent_peer import ROOT
@@ -196,3 +198,12 @@ def test_a_run_reads_mirror_toml_again_when_it_is_told_to(mirror: Mirror) -> Non
     run = api.RunOptions(listen="127.0.0.2:0", stop_after=PATIENCE)
     assert api.mirror_run(mirror.folder, run, reload=reload, stop=stop, progress=notes).complete
     assert stop()
+
+
+def test_the_hangup_signal_makes_a_run_read_its_settings_once() -> None:
+    before = signal.getsignal(signal.SIGHUP)
+    with reload_requested() as reload:
+        assert not reload()
+        signal.raise_signal(signal.SIGHUP)
+        assert (reload(), reload()) == (True, False)
+    assert signal.getsignal(signal.SIGHUP) == before

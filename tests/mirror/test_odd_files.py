@@ -174,6 +174,7 @@ def test_verify_of_a_mirror_checks_what_is_chosen_and_names_the_other_tars(mirro
     assert "no chosen shard of this mirror is complete" in capsys.readouterr().err
     for shard in (first, second):
         (mirror.folder / shard.file).write_bytes(mirror.archive.tar(shard.name))
+    (mirror.folder / f"{first.file}.aria2").write_bytes(b"of aria2, which shares the tar")
     assert (mirror.verify(), mirror.run("status", "--json")) == (0, 0)
     printed = capsys.readouterr()
     assert f"{second.file}: not checked: it is not a chosen shard of this mirror" in printed.err

@@ -90,7 +90,8 @@ class SessionWatch:
             counts.append(f"{waiting} waiting")
         received = f"{format_size(self.downloaded)} received, " if self._session.may_write else ""
         rate = sum(each.upload_rate for each in self.status)
+        torrents = ", ".join(counts) or "no torrents"
         self._progress.note(
-            f"{', '.join(counts)}; {count_of(self._peers, 'peer')}, {received}{format_size(self.uploaded)} sent,"
+            f"{torrents}; {count_of(self._peers, 'peer')}, {received}{format_size(self.uploaded)} sent,"
             f" {format_size(rate)}/s"
         )
