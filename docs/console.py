@@ -26,7 +26,7 @@ VARIABLE = (
     (re.compile(r" \([0-9.]+ ([KMG]i)?B/s\)"), ""),  # only after a second
     (re.compile(r'"\d{4}-\d{2}-\d{2}"'), '"DAY"'),
     (re.compile(r"\b\d{1,2} [A-Z][a-z]+ \d{4}\b"), "DAY"),
-    (re.compile(r"\bof \d{4}-\d{2}-\d{2},"), "of DAY,"),
+    (re.compile(r"\bof \d{4}-\d{2}-\d{2}\b"), "of DAY"),
     (re.compile(r"\bchecked \d{4}-\d{2}-\d{2}\b"), "checked DAY"),
     (re.compile(r"\b\d{4}-\d{2}-\d{2} \d{2}:\d{2}\b"), "MINUTE"),
     (re.compile(r"\b[0-9.]+ [KMGT]iB free\b"), "ROOM free"),

@@ -88,8 +88,16 @@ def plan(config: AnyPath, *, progress: Progress = SILENT) -> PlanReport:
     """
     options, project = load_project.load_project(as_path(config))
     with lock_project(project.state, "plan"):
-        report = make_plan.make_plan(project, options, now=now(), progress=progress)
+        report = _with_published(project, make_plan.make_plan(project, options, now=now(), progress=progress))
         return msgspec.structs.replace(report, unread_count=read_unread(project.state)[0])
+
+
+def _with_published(project: Project, report: PlanReport) -> PlanReport:
+    """Return the report of a plan with how many of its shards the last release lists."""
+    last = state_files.read_last_release(project)
+    listed = {shard.name for shard in last.shards} if last else set()
+    counts = {phase.name: sum(shard.name in listed for shard in phase.shards) for phase in report.plan.phases}
+    return msgspec.structs.replace(report, published=counts)
 
 
 def publish(
@@ -163,6 +171,7 @@ def release(
         ended(scanned)
         unread = check_unread(project, allow_unread=allow_unread)
         planned = make_plan.make_plan(project, options, now=now(), virtual=no_tars, progress=progress)
+        planned = _with_published(project, planned)
         ended(planned)
         every = tasks_of(options, project, planned.plan, virtual=no_tars)
         check_plan(options, project, planned.plan)
@@ -240,6 +249,9 @@ def status(config: AnyPath) -> StatusReport:
         remaining_bytes=left,
         remaining_seconds=_seconds_left(project, left),
         serial=last.serial if last else None,
+        date=last.date if last else None,
+        signed_by=state_files.signer_of(project, last.serial) if last else None,
+        site=str(project.site),
         next=following,
         unknown_tars=progress.unknown_tars,
         to_delete=deletable,
@@ -266,6 +278,9 @@ def _unplanned(project: Project) -> StatusReport:
         remaining_bytes=0,
         remaining_seconds=None,
         serial=None,
+        date=None,
+        signed_by=None,
+        site=str(project.site),
         next="packager release" if unread_count else "packager plan" if scanned else "packager scan",
         unknown_tars=(),
         to_delete=(),

@@ -25,9 +25,6 @@ def keygen(
 
     Example: packager keygen --no-password
     """
-    key = api.keygen(secret_key, public_key, password=None if no_password else new_password())
-    output.print_message(
-        f"{secret_key} and {public_key} are written; "
-        f'in packager.toml, under [release], write: secret_key = "{secret_key}"'
-    )
-    output.print_message(f"mirrors check releases with: minisign -Vm release.json -P {key.line}")
+    api.keygen(secret_key, public_key, password=None if no_password else new_password())
+    output.print_message(f"Created {secret_key} (secret: keep a copy) and {public_key} (publish it).")
+    output.next_step(f'set release.secret_key = "{secret_key}" in packager.toml, and publish {public_key}')

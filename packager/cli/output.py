@@ -3,6 +3,7 @@
 Names from files and tags never pass through markup, and control characters in them are made visible.
 """
 
+import os
 import shlex
 import sys
 import traceback
@@ -30,7 +31,7 @@ Report = TypeVar("Report", bound=msgspec.Struct)
 
 _EVIDENCE = 3  # lines that are printed
 _NAMED = 20  # failures that are printed
-_PLAIN_WIDTH = 200  # columns of a table if stdout is not a terminal
+_PLAIN_WIDTH = 10_000  # columns of a table if stdout is not a terminal: no cell is cut
 
 
 def print_message(text: str) -> None:
@@ -50,6 +51,12 @@ def next_step(command: str, advice: str = "") -> None:
     """Print the next command, and in brackets what else to do."""
     if not given.quiet:
         print_message(f"Next: {command}" + (f"            ({advice})" if advice else ""))
+
+
+def folder_name(path: str) -> str:
+    """Return a folder as people write it: relative if it is in the current one, with "/" at its end."""
+    relative = os.path.relpath(path)
+    return os.path.join(path if relative.startswith("..") else relative, "")
 
 
 def in_time(size: float, seconds: float) -> str:
@@ -138,11 +145,14 @@ def end_unread(count: int, *, json: bool) -> None:
 
 
 def print_table(title: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = ()) -> None:
-    """Print a table on stdout. right: columns (from 0) that are aligned right."""
+    """Print a table on stdout: on a terminal, cells that are too long are cut.
+
+    right: the columns, from 0, whose cells are aligned to the right.
+    """
     grid = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     numbers = set(right)
     for index, name in enumerate(title):
-        grid.add_column(Text(name), justify="right" if index in numbers else "left", overflow="fold")
+        grid.add_column(Text(name), justify="right" if index in numbers else "left", overflow="ellipsis", no_wrap=True)
     for row in rows:
         grid.add_row(*(Text(display_text(cell)) for cell in row))
     console = new_console()
@@ -150,8 +160,9 @@ def print_table(title: Sequence[str], rows: Iterable[Sequence[str]], *, right: I
         console = new_console(width=_PLAIN_WIDTH)
     with console.capture() as printed:
         console.print(grid)
-    sys.stdout.write(printed.get())
-    log_file.write(Text.from_ansi(printed.get()).plain)
+    lines = [line.rstrip() for line in printed.get().splitlines()]
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    log_file.write(Text.from_ansi("\n".join(lines)).plain)
 
 
 def new_console(**settings: Any) -> Console:

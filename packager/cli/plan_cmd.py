@@ -3,12 +3,14 @@
 from packager import api
 from packager.cli import output, pack_cmd, progress_bars
 from packager.cli.common_options import DEFAULT_CONFIG, Config, Json
+from packager.cli.global_options import given
 from packager.core.reports.reports import PlanReport
 from packager.model import OverBudget, PlannedPhase
 from packager.units import count_of, format_size
 
 _SUPERSEDED = 5  # shards that are printed
-_TITLE = ("phase", "records", "files", "bytes", "shards", "largest shard", "piece length", ".torrent")
+_TITLE = ("PHASE", "RECORDS", "FILES", "SIZE", "SHARDS", "LARGEST", "STATE")
+_MORE = ("PIECE", ".TORRENT")  # with -v; of the largest shard
 
 
 def plan(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
@@ -29,8 +31,13 @@ def plan(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
 
 
 def show(report: PlanReport) -> None:
-    """Print the plan as a table."""
-    output.print_table(_TITLE, map(_row, report.plan.phases), right=range(1, len(_TITLE)))
+    """Print the plan as a table; the sum last."""
+    rows = [_row(phase, report.published.get(phase.name, 0)) for phase in report.plan.phases]
+    if given.verbose:
+        rows = [(*row, *_torrent(phase)) for row, phase in zip(rows, report.plan.phases, strict=True)]
+        output.print_table((*_TITLE, *_MORE), rows, right=(1, 2, 3, 4, 5, 7, 8))
+    else:
+        output.print_table(_TITLE, rows, right=range(1, 6))
     for phase in report.plan.phases:
         for part in phase.overflow:
             output.print_message(f"{phase.name}: {_overflow(part)}")
@@ -60,8 +67,7 @@ def show(report: PlanReport) -> None:
         output.print_message(f"moved: {count_of(report.plan.moved, 'published file')}; no shard changes")
     pack_cmd.show_withdrawn(report.plan.withdrawn_files, report.plan.withdrawn_named)
     pack_cmd.show_other_content(report.plan.other_content)
-    if not report.changed:
-        output.print_message("nothing changed since the last plan")
+    output.print_message(_sum(report))
 
 
 def _overflow(part: OverBudget) -> str:
@@ -74,17 +80,38 @@ def _overflow(part: OverBudget) -> str:
     return f'{files}; {"it goes" if one else "they go"} to "{part.phase}"{opens}'
 
 
-def _row(phase: PlannedPhase) -> tuple[str, ...]:
-    """Return one phase's cells."""
-    largest = max(phase.shards, key=lambda shard: shard.size, default=None)
-    facts = ("-", "-", "-")
-    if largest:
-        facts = (format_size(largest.size), format_size(largest.piece_length), format_size(largest.torrent_size))
+def _row(phase: PlannedPhase, published: int) -> tuple[str, ...]:
+    """Return one phase's cells. published: how many of its shards are."""
     return (
         phase.name,
         f"{phase.records:,}",
         f"{phase.files:,}",
-        format_size(phase.payload),
+        format_size(sum(shard.size for shard in phase.shards)),
         f"{len(phase.shards):,}",
-        *facts,
+        format_size(max(shard.size for shard in phase.shards)) if phase.shards else "-",
+        _state(len(phase.shards), published),
     )
+
+
+def _state(shards: int, published: int) -> str:
+    """Return how many of a phase's shards are new."""
+    if not shards:
+        return "empty"
+    return "new" if not published else "published" if published == shards else f"{shards - published:,} new"
+
+
+def _torrent(phase: PlannedPhase) -> tuple[str, str]:
+    """Return the piece length of a phase's largest shard, and the size of its .torrent."""
+    largest = max(phase.shards, key=lambda shard: shard.size, default=None)
+    return (format_size(largest.piece_length), format_size(largest.torrent_size)) if largest else ("-", "-")
+
+
+def _sum(report: PlanReport) -> str:
+    """Return how much is planned, and how much of it is published already."""
+    shards = [shard for phase in report.plan.phases for shard in phase.shards]
+    size = format_size(sum(shard.size for shard in shards))
+    phases = count_of(len(report.plan.phases), "phase")
+    published = sum(report.published.values())
+    already = f"; {published:,} {'is' if published == 1 else 'are'} published already" if published else ""
+    unchanged = "" if report.changed else "; unchanged"
+    return f"Planned {count_of(len(shards), 'shard')}, {size}, in {phases}{already}{unchanged}."

@@ -55,14 +55,13 @@ def show(report: PublishReport) -> None:
         return
     if report.upload is not None:
         _show_upload(report.upload)
-    site = os.path.relpath(os.path.dirname(report.index_page))
-    folder = site if not site.startswith("..") else os.path.dirname(report.index_page)
+    folder = output.folder_name(os.path.dirname(report.index_page))
     if report.changed:
         output.print_message(
             f"Published release {report.serial}: {count_of(report.shards, 'shard')}, {format_size(report.size)}, "
-            f"{count_of(report.files, 'file')} in {folder}/."
+            f"{count_of(report.files, 'file')} in {folder}."
         )
-        output.next_step("packager seed", f"and put {folder}/ on a web server")
+        output.next_step("packager seed", f"and put {folder} on a web server")
     else:
         output.print_message(f"Release {report.serial} is published; nothing changed.")
 

@@ -24,7 +24,7 @@ def scan(config: Config = DEFAULT_CONFIG, workers: Workers = "auto", json: Json 
 def show(report: ScanReport) -> None:
     """Print the result of a scan and its warnings by kind."""
     without = f", {report.without_file_count:,} of them without a file" if report.without_file_count else ""
-    unchanged = "" if report.changed else "; nothing changed since the last scan"
+    unchanged = "" if report.changed else "; unchanged"
     output.print_message(
         f"Scanned {count_of(report.files, 'file')}, {format_size(report.bytes)}; "
         f"{count_of(report.records, 'record')}{without}{unchanged}."

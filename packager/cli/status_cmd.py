@@ -22,7 +22,9 @@ def status(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
 def show(report: StatusReport) -> None:
     """Print the state of a project, and then the next command."""
     if not report.planned:
-        output.print_message(f"scanned: {count_of(report.records, 'record')}" if report.scanned else "not scanned yet")
+        output.print_message(
+            f"Scanned {count_of(report.records, 'record')}; not planned yet." if report.scanned else "Not scanned yet."
+        )
     else:
         rows = [
             (
@@ -42,7 +44,7 @@ def show(report: StatusReport) -> None:
                 output.print_message(f"{phase.name}: open since {first}, newest shard of {last}")
             if phase.embargo and phase.state != "published":
                 output.print_message(f"{phase.name}: closed until {phase.embargo}")
-        output.print_message(f"published: release {report.serial}" if report.serial else "nothing published yet")
+        output.print_message(_release(report))
     if report.remaining_seconds:
         left = f"{format_size(report.remaining_bytes)}: about {format_seconds(report.remaining_seconds)}"
         output.print_message(f"Left to pack: {left} at the rate of the last run.")
@@ -60,3 +62,12 @@ def show(report: StatusReport) -> None:
         return
     following = f"Next: {report.next}" if report.next else "All done. After a change run: packager release"
     output.print_message(following)
+
+
+def _release(report: StatusReport) -> str:
+    """Return which release is published, and what signs it."""
+    if report.serial is None:
+        return "Nothing is published yet."
+    signed = f"signed by key {report.signed_by}" if report.signed_by else "not signed"
+    date = (report.date or "")[:10]
+    return f"Release {report.serial} of {date} is in {output.folder_name(report.site)}, {signed}."

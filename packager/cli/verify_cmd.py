@@ -77,11 +77,13 @@ def show(report: VerifyReport) -> None:
 
 def _show_fault(fault: Fault) -> None:
     """Print a fault and the first members that it affects."""
-    output.print_message(display_text(f"{fault.path}: {fault.sentence()}", 2000))
+    output.print_message(display_text(f"bad: {fault.path}: {fault.sentence()}", 2000))
     for name in fault.members[:_NAMES]:
         output.print_message(f"    {display_text(name)}")
     if len(fault.members) > _NAMES:
         output.print_message(f"    and {len(fault.members) - _NAMES:,} more; --json names them all")
+    if fault.tag_files:
+        output.print_message(f"    {', '.join(fault.tag_files)} (of the bag)")
 
 
 def _checked(report: VerifyReport) -> str:

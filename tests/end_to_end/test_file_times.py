@@ -85,7 +85,7 @@ def test_a_file_of_any_time_is_released_once_and_is_unchanged_then(
     first = project.published()
     ran = project.run(capsys, "release")
     assert ran.code == 0, ran.err
-    assert "nothing changed since the last scan" in ran.out
+    assert "; unchanged." in ran.out
     assert project.published() == first
     kept = pq.read_table(project.root / ".packager/packed/tones-audio-00001/tones-audio-00001.members.parquet")
     assert set(kept["mtime_ns"].to_pylist()) == {min(max(mtime_ns, MIN), MAX)}

@@ -213,7 +213,7 @@ def test_each_torrent_says_what_vouches_for_it(project: Project, capsys: Capture
     assert [each.evidence.kind for each in report.torrents] == ["torrent"]
     capsys.readouterr()
     assert main(["seed", str(tar), "--listen", "127.0.0.1:0", "--for", "0 s"]) == 0
-    assert capsys.readouterr().out.startswith(f"Compared with release 1 of tones in {site}.\n")
+    assert capsys.readouterr().out.startswith(f"Compared with release 1 of tones in {site}/.\n")
 
 
 @pytest.mark.parametrize(

@@ -218,11 +218,8 @@ class VerifyRun:
         """Finish a target that has no more tasks."""
         if opened.complete:
             opened.make_faults()
-            if opened.faults and len(self._opened) > 1:
-                count = count_of(len(opened.faults), "fault")
-                self._progress.note(f"bad: {display_text(bytes(opened.target.path))}: {count}")
-            elif not opened.faults:
-                self._progress.detail(f"{display_text(bytes(opened.target.path))}: good")
+            found = count_of(len(opened.faults), "fault") if opened.faults else "good"
+            self._progress.detail(f"{display_text(bytes(opened.target.path))}: {found}")
 
     def report(self, mode: VerifyMode, *, seconds: float, verified_earlier: int = 0) -> VerifyReport:
         """Return the report."""

@@ -22,8 +22,9 @@ class Evidence(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     key: str | None = None  # id of the key that signed the release
 
     def sentence(self) -> str:
-        """Return it in words, such as "release 3 of tones in site, signed by key 0123456789ABCDEF"."""
-        release = f"release {self.serial} of {self.collection} in {self.name}"
+        """Return it in words, such as "release 3 of tones in site/, signed by key 0123456789ABCDEF"."""
+        folder = self.name if self.name.endswith("/") else f"{self.name}/"
+        release = f"release {self.serial} of {self.collection} in {folder}"
         return {
             "signature": f"{release}, signed by key {self.key}",
             "release": release,

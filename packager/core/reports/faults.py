@@ -15,7 +15,7 @@ from packager.core.shards.layout import PAYLOAD, Int64s, Layout
 from packager.core.shards.tar_layout import TarLayout
 from packager.model import FrozenStruct
 from packager.paths import display_text
-from packager.units import count_of, format_size
+from packager.units import count_of
 
 FaultKind: TypeAlias = Literal["bad", "missing", "short", "long", "extra", "unreadable"]
 
@@ -44,20 +44,21 @@ class Fault(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
         return msgspec.structs.replace(self, start=start, stop=stop)
 
     def sentence(self) -> str:
-        """Return the fault in a line: kind, pieces and bytes, what it touches. The path is not in it."""
-        words: list[str] = [self.kind]
+        """Return the fault in a line, without its path: what is wrong, pieces and bytes, what it affects."""
+        words = [": ".join(filter(None, (self.kind if self.kind != "bad" else "", self.detail)))]
+        span = ""
+        if self.start is not None and self.stop is not None:
+            span = f"bytes {self.start:,} to {self.stop:,}"
         if self.first_piece is not None and self.last_piece is not None:
             one = self.first_piece == self.last_piece
-            words.append(f"piece {self.first_piece}" if one else f"pieces {self.first_piece} to {self.last_piece}")
-        if self.start is not None and self.stop is not None:
-            words.append(f"bytes {self.start} to {self.stop} ({format_size(self.stop - self.start)})")
-        if self.detail:
-            words.append(self.detail)
+            pieces = f"piece {self.first_piece:,}" if one else f"pieces {self.first_piece:,} to {self.last_piece:,}"
+            span = f"{pieces} ({span})" if span else pieces
+        words.append(span)
         if self.members:
-            words.append(f"{count_of(len(self.members), 'member')} touched")
-        if self.tag_files:
-            words.append(f"the bag's {', '.join(self.tag_files)}")
-        return f"{words[0]}: {', '.join(words[1:])}" if words[1:] else words[0]
+            words.append(f"{count_of(len(self.members), 'file')} affected")
+        elif self.tag_files:
+            words.append("only the bag's own files affected")
+        return ", ".join(filter(None, words)) or "content differs"
 
 
 def file_fault(kind: FaultKind, path: bytes, what: str = "") -> Fault:

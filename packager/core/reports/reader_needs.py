@@ -13,6 +13,6 @@ def missing_for_readers(config: Config) -> tuple[MissingForReaders, ...]:
         ("signature", release.secret_key, "no proof that the release is yours", "release.secret_key"),
         ("licence", collection.licence.strip(), "no word on what they may do with the files", "collection.licence"),
         ("contact", collection.contact.strip(), "no way to reach you", "collection.contact"),
-        ("address", release.url, "feeds and mirrors need it", "release.url"),
+        ("address", release.url, "feeds need it", "release.url"),
     )
     return tuple(MissingForReaders(what=what, means=means, key=key) for what, given, means, key in needs if not given)

@@ -47,6 +47,7 @@ class PlanReport(FrozenStruct, frozen=True, kw_only=True):
     changed: bool
     warnings: tuple[Issue, ...] = ()  # of phases without shards, or with large torrents
     unread_count: int = 0  # files and folders that the scan could not read: no new shard has them
+    published: dict[str, int] = {}  # by phase: how many of its shards the last release lists
 
 
 class PackReport(FrozenStruct, frozen=True, kw_only=True):
@@ -227,6 +228,9 @@ class StatusReport(FrozenStruct, frozen=True, kw_only=True):
     remaining_bytes: int  # bytes still to pack
     remaining_seconds: float | None  # at the rate of the last run; None: it is not known
     serial: int | None  # of the last release
+    date: str | None  # of the last release
+    signed_by: str | None  # the id of the key that signed it; None: it is not signed
+    site: str  # the path of the site's folder
     next: str  # the command that goes on, or "" where all is done
     unknown_tars: tuple[str, ...]  # tars in shards.folder that the plan does not know
     to_delete: tuple[PruneItem, ...]  # files there that nobody should share any more: packager prune deletes them

@@ -23,6 +23,7 @@ _TEXTS = {
     ),
 }
 KINDS = tuple(_TEXTS)
+_LINE = 57  # characters of title and example, so that "warning: " and the sentence fit 80 columns
 
 
 class WarningGroup(FrozenStruct, frozen=True, kw_only=True):
@@ -35,8 +36,7 @@ class WarningGroup(FrozenStruct, frozen=True, kw_only=True):
     @property
     def sentence(self) -> str:
         """What they have in common, with the example."""
-        one, several, _ = _TEXTS[self.kind]
-        return f'{self.count:,} {one if self.count == 1 else several}, such as "{_cut(self.example)}"'
+        return f'{self.title}, such as "{_cut(self.example, max(12, _LINE - len(self.title)))}"'
 
     @property
     def title(self) -> str:
@@ -64,6 +64,6 @@ class WarningsReport(FrozenStruct, frozen=True, kw_only=True):
     warnings: tuple[KindIssue, ...]
 
 
-def _cut(text: str) -> str:
-    """Return a path that fits a line."""
-    return text if len(text) <= 24 else f"{text[:23]}…"
+def _cut(text: str, size: int) -> str:
+    """Return a path in at most `size` characters."""
+    return text if len(text) <= size else f"{text[: size - 1]}…"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from packager.engine.project.load_project import load_project
 from packager.engine.project.project import Project
+from packager.engine.project.state_files import read_last_release_bytes, signer_of
 from packager.engine.stores.base import Place
 from packager.errors import InputError, PackagerError
 
@@ -32,6 +33,24 @@ def project_of_tars(folder: Path) -> Project | None:
             continue
         if project is not None and (start == folder or project.shards_location == absolute):
             return project
+    return None
+
+
+def own_signer(site: Path, body: bytes) -> str | None:
+    """Return the id of the key with which a project signed the release in its site; None if no project here did.
+
+    body: the bytes of the site's release.json. They count only if they are those that the project keeps in its state
+    folder, beside its signature.
+    """
+    for start in (site, Path()):
+        config = nearest_config(start)
+        try:
+            project = None if config is None else load_project(config, inputs=False)[1]
+        except PackagerError:
+            continue
+        if project is not None and os.path.realpath(project.site) == os.path.realpath(site):
+            last = read_last_release_bytes(project)
+            return signer_of(project, last[0].serial) if last and last[1] == body else None
     return None
 
 

@@ -2,7 +2,7 @@
 
 import os
 
-from packager.core.releases import documents
+from packager.core.releases import documents, minisign_signature
 from packager.core.releases.next_release import opened_phases
 from packager.core.releases.withdrawn_records import Withdrawals
 from packager.engine.files import atomic_files
@@ -30,6 +30,15 @@ def read_last_release_bytes(project: Project) -> tuple[Release, bytes] | None:
     path = project.releases / f"{serials[-1]}.json"
     data = path.read_bytes()
     return documents.from_bytes(data, Release, path), data
+
+
+def signer_of(project: Project, serial: int) -> str | None:
+    """Return the id of the key that signed a release made here; None if it was not signed."""
+    try:
+        signature = (project.releases / f"{serial}.json.minisig").read_bytes()
+    except FileNotFoundError:
+        return None
+    return minisign_signature.describe(signature).key
 
 
 class LastPack(FrozenStruct, frozen=True, kw_only=True):

@@ -23,8 +23,8 @@ from packager.engine.files.limited_read import open_regular, read_limited
 from packager.engine.files.unfinished_files import check_name
 from packager.engine.files.write_errors import write_error
 from packager.engine.project.key_files import read_public
-from packager.engine.project.nearest_project import project_of_tars
-from packager.engine.published.accept_release import accept_release
+from packager.engine.project.nearest_project import own_signer, project_of_tars
+from packager.engine.published.accept_release import accept_release, release_evidence
 from packager.engine.published.published_shard import (
     ShardFiles,
     find_nearby_documents,
@@ -223,6 +223,9 @@ def _accept(reader: ReleaseReader, key: PublicKey | None, named: str, folder: Pa
     """Return the release that is published, checked; its document is in `folder` then."""
     where = display_text(os.path.join(reader.name, RELEASE))
     accepted = accept_release(reader, key, where=where, fix="without --key none is asked for")
+    if key is None and reader.folder is not None:
+        signer = own_signer(reader.folder, accepted.body)
+        return TrustedRelease(accepted.release, release_evidence(accepted.release, display_text(named), signer))
     if reader.folder != folder:
         (folder / RELEASE).write_bytes(accepted.body)
     return TrustedRelease(accepted.release, accepted.evidence(display_text(named)))

@@ -79,11 +79,11 @@ def test_every_command_says_what_vouches_and_who_signed_it(
     arguments = words(command, tar)
     code, out, _ = run(capsys, *arguments, "--release", release)
     assert code == 0
-    assert f"Compared with release 1 of example in {release}." in out
+    assert f"Compared with release 1 of example in {release}/." in out
     assert "Not checked against a signature. To check: --key KEY" in out
     code, out, _ = run(capsys, *arguments, "--release", release, "--key", KEY.public.line)
     assert code == 0
-    assert f"Compared with release 1 of example in {release}, signed by key {KEY.public.name}." in out
+    assert f"Compared with release 1 of example in {release}/, signed by key {KEY.public.name}." in out
     assert "Not checked" not in out
 
 

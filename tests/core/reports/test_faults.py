@@ -117,5 +117,5 @@ def test_a_fault_is_told_in_one_line_and_a_name_that_is_not_utf8_is_kept() -> No
     fault = file_fault("unreadable", b"a\xff", "Input/output error")
     assert (fault.path, fault.path_b64) == ("a\ufffd", "Yf8=")
     assert fault.sentence() == "unreadable: Input/output error"
-    assert size_fault(b"x", 5, 3).sentence() == "long: bytes 3 to 5 (2 B), has 5 bytes, not 3"
+    assert size_fault(b"x", 5, 3).sentence() == "long: has 5 bytes, not 3, bytes 3 to 5"
     assert file_fault("missing", b"x").sentence() == "missing"

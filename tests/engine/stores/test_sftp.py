@@ -138,4 +138,4 @@ def test_tars_and_a_release_are_read_where_they_lie_at_a_host(host: Host, tmp_pa
     assert (out / "notes.txt").read_bytes() == b"made of sines\n"
     capsys.readouterr()
     assert main(["verify", address(host, "site/shards"), "--release", address(host)]) == 1
-    assert f"site/shards/{tars[0].name}: bad: piece 0" in capsys.readouterr().out
+    assert f"site/shards/{tars[0].name}: piece 0 (" in capsys.readouterr().out
