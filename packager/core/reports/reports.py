@@ -47,7 +47,7 @@ class PlanReport(FrozenStruct, frozen=True, kw_only=True):
     changed: bool
     warnings: tuple[Issue, ...] = ()  # of phases without shards, or with large torrents
     unread_count: int = 0  # files and folders that the scan could not read: no new shard has them
-    published: dict[str, int] = {}  # by phase: how many of its shards the last release lists
+    published: dict[str, int] = msgspec.field(default_factory=dict)  # shards of the last release, by phase
 
 
 class PackReport(FrozenStruct, frozen=True, kw_only=True):
