@@ -1,1 +1,1 @@
-"""`extract`: members of a shard as files, each compared with its digest first."""
+"""`extract` writes members of a shard as files, each after a check of its digest."""

@@ -91,7 +91,7 @@ def extract(
     """Write the selected members below `to` (None: a folder with the shard's name in the current folder).
 
     The report lists members that differ from what was published or that would overwrite another file; all others
-    are written. A shard that `hand_outs` withholds is refused. Raises InputError if the tar or a document cannot be
+    are written. A withdrawn shard (`hand_outs`) is refused. Raises InputError if the tar or a document cannot be
     used or nothing is selected, IncompleteError if a file cannot be written.
     """
     naming = parse_naming(options.rename, original=options.source_names, number=options.number)
@@ -152,8 +152,8 @@ def open_contents(
         raise InputError(
             display_text(str(tar)), "not found" if not tar.exists() else "is not a file", "name a shard's tar"
         )
-    told = release is not None or manifest is not None
-    near = find_documents(tar, release, manifest) if told else documents_around(tar)
+    is_named = release is not None or manifest is not None
+    near = find_documents(tar, release, manifest) if is_named else documents_around(tar)
     if near is None and not folder:
         return read_tar_contents(tar), TarRangeReader(tar)
     if near is None:
