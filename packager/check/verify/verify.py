@@ -26,7 +26,7 @@ class VerifyOptions:
     release: Path | str | None = option(RELEASE_OPTION)
     key: Path | str | None = option(KEY)
     manifest: Path | None = option("A shard's .manifest.json. Default: the one near the tar.", metavar="FILE")
-    torrent: Path | None = option("A .torrent of the data at PATH, whoever made it.", metavar="FILE")
+    torrent: Path | None = option("A .torrent of the data at PATH, made by any program.", metavar="FILE")
     sums: Path | None = option("A file of digests, as sha256sum writes it, for files in PATH.", metavar="FILE")
     quick: bool = option("Check only that files exist and have the right size.", False)
     sample: str | None = option("Check a random sample of this size and report the confidence.", metavar="2%|N")
