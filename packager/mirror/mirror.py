@@ -12,7 +12,7 @@ from packager.core.reports.mirror_reports import FetchReport, MirrorReport
 from packager.engine.clients import Client, open_client
 from packager.engine.files import atomic_files
 from packager.engine.published.release_reader import RELEASE, open_release_reader
-from packager.errors import PackagerError
+from packager.errors import InputError, PackagerError
 from packager.mirror.context import AGREE_TO_PLANS, RunContext
 from packager.mirror.fetch_shards import fetch_shards
 from packager.mirror.fetch_with_client import add_to_client, stop_withheld
@@ -20,16 +20,30 @@ from packager.mirror.follow import StepResult, follow_release
 from packager.mirror.mirror_options import MirrorOptions, MirrorTask
 from packager.mirror.mirror_settings import Settings
 from packager.mirror.state import MirrorFolder
+from packager.paths import display_text
 
 BUILTIN, NONE = "builtin", "none"
 _POLL_SECONDS = 0.5
+_KEYS = {"--where": "follow[0].where", "--phase": "follow[0].phases", "--client": "mirror.client"}  # of mirror.toml
 
 
 def run_mirror(folder: MirrorFolder, task: MirrorTask, around: RunContext) -> MirrorReport:
     """Follow, choose, and fetch or hand over; return what was done.
 
-    A dry run takes no lock and writes nothing. Raises TrustError for a release that is refused, with nothing changed.
+    A dry run takes no lock and writes nothing. Raises TrustError for a release that is refused, with nothing changed,
+    InputError for a wrong setting: it names the key in mirror.toml if that is where the value comes from.
     """
+    try:
+        return _run_mirror(folder, task, around)
+    except InputError as error:
+        if task.source is None and error.where in _KEYS:
+            where = f"{display_text(str(folder.config))}: {_KEYS[error.where]}"
+            raise InputError(where, error.what, error.fix) from error
+        raise
+
+
+def _run_mirror(folder: MirrorFolder, task: MirrorTask, around: RunContext) -> MirrorReport:
+    """Do as `run_mirror` says; errors name options."""
     if task.dry_run:
         keep, settings = task.settings(folder.settings())
         if task.options.mirror_id is None and not folder.is_mirror:

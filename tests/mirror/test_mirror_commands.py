@@ -157,6 +157,28 @@ def test_follow_keeps_its_options_in_mirror_toml_and_sync_follows_what_is_edited
         assert printed == f'error: {config}: mirror.budget: "2T" is ambiguous\nfix:   Write "2 TB" or "2 TiB".\n'
 
 
+@pytest.mark.parametrize(
+    ("key", "line", "what"),
+    [
+        ("follow[0].where", 'where = "sedeers > 1"', 'Referenced column "sedeers" not found'),
+        ("follow[0].phases", 'phases = ["adio"]', 'no phase is named "adio"'),
+        ("mirror.client", 'client = "qbitorrent:http://127.0.0.1:1"', '"qbitorrent" is '),
+    ],
+)
+def test_a_setting_that_the_release_shows_to_be_wrong_is_named_by_its_key(
+    mirror: Mirror, key: str, line: str, what: str, capsys: Capture
+) -> None:
+    assert mirror.follow("--key", mirror.archive.key) == 0
+    config = MirrorFolder(mirror.folder).config
+    lines = [
+        line if line.split(maxsplit=1)[0] in each.split()[:2] else each for each in config.read_text().splitlines()
+    ]
+    config.write_text("\n".join(lines))
+    capsys.readouterr()
+    assert mirror.run("sync") == 2
+    assert capsys.readouterr().err.startswith(f"error: {config}: {key}: {what}")
+
+
 def test_a_mirror_can_start_from_a_mirror_toml_written_by_hand_and_a_lost_one_is_written_again(
     mirror: Mirror, tmp_path: Path, packed: Archive
 ) -> None:
