@@ -184,7 +184,7 @@ class PlannedPhase(FrozenStruct, frozen=True, kw_only=True):
 
 
 class Superseded(FrozenStruct, frozen=True, kw_only=True):
-    """A published shard that nobody need hold any more once the plan is published: which take its place, and why."""
+    """A published shard that no one need hold any more once the plan is published: which take its place, and why."""
 
     name: ShardName
     by: tuple[ShardName, ...]
@@ -319,7 +319,7 @@ class ReleaseShard(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     sha256: str | None = None
     container: Container = "tar"
     since: Uint63 = 1  # serial of the release that first listed it
-    obsolete: bool = False  # nobody need hold it any more; it stays listed, and never comes back
+    obsolete: bool = False  # no one need hold it any more; it stays listed, and never comes back
     obsolete_since: Uint63 = 0  # serial of the release that said so
     superseded_by: tuple[ShardName, ...] = ()  # the shards that took its place
     reason: str = ""  # why it is obsolete
@@ -341,7 +341,7 @@ class ReleaseShard(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
 class Withdrawal(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     """A withdrawn record: its id, why, since when, which shards hold a file of it, and the contents of these files.
 
-    files: left out where the archivist redacts them. lifted: serial of the release that lifted the withdrawal.
+    files: left out if the archivist redacts them. lifted: serial of the release that lifted the withdrawal.
     """
 
     id: str

@@ -50,12 +50,12 @@ def safe_name(name: bytes, *, collides: bool = False) -> str:
 
 
 def _is_plain(name: bytes) -> bool:
-    """Say by one cheap match that a common ASCII name needs no further look."""
+    """Return, by one cheap match that a common ASCII name needs no further look."""
     return len(name) <= NAME_MAX and bool(_PLAIN.fullmatch(name)) and not _RESERVED.fullmatch(name.decode("ascii"))
 
 
 def are_plain(names: Sequence[bytes]) -> bool:
-    """Say by two matches over all of a folder's names whether each stands as it is and none is another's twin."""
+    """Return, by two matches over all of a folder's names whether each stands as it is and none is another's twin."""
     joined = b"\n".join((*names, b""))
     return (
         joined.count(b"\n") == len(names)
@@ -67,7 +67,7 @@ def are_plain(names: Sequence[bytes]) -> bool:
 
 
 def is_safe_name(name: str) -> bool:
-    """Say whether a name may stand in a bag as it is."""
+    """Return whether a name may stand in a bag as it is."""
     return not (
         name in ("", ".", "..")
         or "/" in name
@@ -81,7 +81,7 @@ def is_safe_name(name: str) -> bool:
 
 
 def _encodes(name: str) -> bool:
-    """Say whether a string has no lone surrogate."""
+    """Return whether a string has no lone surrogate."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -120,7 +120,7 @@ def member_path(names: Iterable[str], source: bytes) -> MemberPath:
 
 
 def is_safe_path(path: str) -> bool:
-    """Say whether a path read from a document may be a member path: relative, no "..", safe names."""
+    """Return whether a path read from a document may be a member path: relative, no "..", safe names."""
     return all(is_safe_name(part) for part in path.split("/")) and len(path.encode()) <= PATH_MAX
 
 
@@ -132,7 +132,7 @@ def collision_key(name: str) -> str:
 def colliding(names: Iterable[bytes]) -> set[bytes]:
     """Return those of one folder's names that differ only by case or by Unicode normalisation.
 
-    All of a group are returned, so what becomes of a name does not hang on which came first.
+    All of a group are returned, so what becomes of a name does not depend on which came first.
     Memory: the folder's names.
     """
     seen: dict[str, bytes] = {}
@@ -147,7 +147,7 @@ def colliding(names: Iterable[bytes]) -> set[bytes]:
 
 
 def encode_path(path: bytes) -> tuple[str, str | None]:
-    """Return (path as text, None), or (approximate text, base64 of the bytes) where it is not UTF-8."""
+    """Return (path as text, None), or (approximate text, base64 of the bytes) if it is not UTF-8."""
     try:
         return path.decode("utf-8"), None
     except UnicodeDecodeError:
@@ -173,7 +173,7 @@ def display_text(text: str | bytes, limit: int = 300) -> str:
 
 
 def _showable(char: str) -> bool:
-    """Say whether a terminal prints this character and does nothing else."""
+    """Return whether a terminal prints this character and does nothing else."""
     return char.isprintable() or char == "\u3000"
 
 

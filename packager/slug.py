@@ -13,7 +13,7 @@ _SLUG = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
 def is_slug(text: str) -> bool:
-    """Say whether `text` may name a collection or a phase (SLUG_RULE)."""
+    """Return whether `text` may name a collection or a phase (SLUG_RULE)."""
     return len(text) <= SLUG_MAX and _SLUG.fullmatch(text) is not None and ".." not in text and is_safe_name(text)
 
 

@@ -42,7 +42,7 @@ def parse_size(text: str, where: str = "size", *, least: int = 0) -> int:
 def parse_rate(text: str, where: str = "rate", *, least: int = 0) -> int:
     """Return the bytes per second that `text` ("5 MiB/s", "5 MiB", "100 Mbit/s") means.
 
-    Raises InputError as `parse_size`, and for "100 Mb/s", which could mean bits or bytes.
+    Raises InputError like `parse_size`, and for "100 Mb/s", which could mean bits or bytes.
     """
     number, unit = _parts(text)
     unit = unit.removesuffix("/s").rstrip()

@@ -104,7 +104,7 @@ def _describe(title: str, shape: Rule, *, is_open: bool, is_foreign: bool) -> No
 
 
 def _field(field: Rule, rule: Rule, *, is_left_out: bool) -> Rule:
-    """Return a field's schema with its rule; one that is left out where it has no value is never null."""
+    """Return a field's schema with its rule; one that is left out if it has no value is never null."""
     if "anyOf" not in field:
         kept = {key: value for key, value in field.items() if key != "default"}
         return kept | ({"minimum": 0} if field.get("type") == "integer" else {}) | rule

@@ -1,4 +1,4 @@
-"""What several texts of fields share: the values that a field can have, and facts that several types have."""
+"""Rules for values of fields, and texts of fields that several types share."""
 
 from typing import Any, TypeAlias
 
@@ -21,16 +21,16 @@ FORMAT = {"const": 1}
 
 PHASE_FACTS: dict[str, FieldText] = {
     "name": ("The phase's name.", SLUG),
-    "title": "What people read.",
-    "records": "Records that the phase holds.",
+    "title": "The title for people.",
+    "records": "Records in the phase.",
     "files": "Members of its shards.",
     "payload": "Bytes of those files.",
     "content": "The records' files, or the catalogue itself.",
 }
 
-STATE = "published; of the others the first is next, the rest planned."
+STATE = "published, next (the first phase that is not published) or planned."
 
-# What both a manifest and a release's list of shards say of a shard.
+# Fields of a shard in both a manifest and a release.
 SHARD_FACTS: dict[str, FieldText] = {
     "name": ("The shard's name: COLLECTION-PHASE-NNNNN.", SHARD),
     "phase": ("The phase's name.", SLUG),
@@ -40,9 +40,9 @@ SHARD_FACTS: dict[str, FieldText] = {
     "payload": "Bytes of its members.",
     "members": ("Its members.", ONE_UP),
     "piece_length": ("Bytes of a piece, a power of two.", PIECE),
-    "pieces_root": ("Pieces root of the tar (BEP 52); null in a v1-only release, and of a folder.", HEX64),
+    "pieces_root": ("Pieces root of the tar (BEP 52); null in a v1-only release, and for a folder.", HEX64),
     "infohash_v1": ("Infohash of BEP 3; null in a v2-only release.", HEX40),
     "infohash_v2": ("Infohash of BEP 52; null in a v1-only release.", HEX64),
-    "twin_infohash": ("Infohash of the extra v1-only torrent; left out where there is none.", HEX40),
-    "sha256": ("SHA-256 of the whole tar; left out where it was not asked for.", HEX64),
+    "twin_infohash": ("Infohash of the extra v1-only torrent; left out if there is none.", HEX40),
+    "sha256": ("SHA-256 of the tar; left out unless shards.tar_sha256 is set.", HEX64),
 }

@@ -1,1 +1,1 @@
-"""The mirror room: a signed release followed, shards chosen and fetched, or handed to a client that runs already."""
+"""Mirrors: follow a signed release, choose shards, and fetch them or add them to a running torrent client."""

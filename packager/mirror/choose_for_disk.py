@@ -1,4 +1,4 @@
-"""Which shards this mirror is to hold: the release's list, its owner's wishes, what lies here, the disk's room."""
+"""Choose the shards of a mirror, by the release, the settings, the tars that are here and the free disk space."""
 
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
@@ -28,17 +28,15 @@ SHARDS = pa.schema(
     ]
 )
 _WITHOUT_DOCUMENTS = (
-    "the source does not have its documents: a mirror keeps those of its own shards only; follow the publisher, or a"
-    " mirror that has it"
+    "the source does not have its documents; a mirror keeps only those of its own shards; follow the publisher, or"
+    " a mirror that has the shard"
 )
-_KEPT_AS_FILES = (
-    "kept as files, and a mirror holds tars: give the .torrent to a torrent client, which picks any of its files"
-)
+_KEPT_AS_FILES = "kept as files, and a mirror keeps only tars; add its .torrent to a torrent client to fetch its files"
 
 
 @dataclass(frozen=True)
 class DiskChoice:
-    """Shards to hold, best first, and those that were chosen and for which the disk has no room."""
+    """The chosen shards, best first, and those that were left out because the disk is full, or for another reason."""
 
     chosen: tuple[ShardChoice, ...]
     left_out: tuple[Issue, ...]
@@ -55,11 +53,10 @@ def choose_for_disk(
     now: str,
     without_documents: Collection[ShardName] = (),
 ) -> DiskChoice:
-    """Return what is to be held within the budget, and within what the disk has free less the reserve.
+    """Return the shards that fit the budget and the free disk space minus the reserve.
 
-    chosen_before: shards that are stayed with, although nothing of them may be here yet. without_documents: shards of
-    which the source lacks a document. now: RFC 3339. Raises
-    InputError for a phase or an SQL condition that is wrong.
+    chosen_before: shards of earlier runs, which stay chosen. without_documents: shards without documents at the source.
+    now: RFC 3339. Raises InputError if a phase or the SQL condition is wrong.
     """
     blocked = {name for name, each in lying.items() if each.state == "blocked"}
     names = _where(release, seeds, settings.where)
@@ -78,47 +75,47 @@ def choose_for_disk(
         names=names,
         now=now,
     )
-    odd = [_in_the_way(name, lying[name].size) for name in sorted(blocked)]
+    left_out = [_in_the_way(name, lying[name].size) for name in sorted(blocked)]
     if without_documents:
-        odd.append(_left_out(sorted(without_documents), _WITHOUT_DOCUMENTS))
+        left_out.append(_left_out(sorted(without_documents), _WITHOUT_DOCUMENTS))
     if folders & offered:
-        odd.append(_left_out(sorted(folders & offered), _KEPT_AS_FILES))
-    return _with_room(choices, odd, lying, free - settings.reserve)
+        left_out.append(_left_out(sorted(folders & offered), _KEPT_AS_FILES))
+    return _with_room(choices, left_out, lying, free - settings.reserve)
 
 
 def _with_room(
-    choices: Sequence[ShardChoice], odd: list[Issue], lying: Mapping[ShardName, LocalShard], room: int
+    choices: Sequence[ShardChoice], left_out: list[Issue], lying: Mapping[ShardName, LocalShard], room: int
 ) -> DiskChoice:
-    """Return the choices for which there is room; what lies here in full needs none."""
+    """Return the choices that fit on the disk; a complete tar that is here needs no space."""
     chosen = []
     for choice in choices:
         here = lying.get(choice.name)
         need = choice.documents
         need += 0 if here and here.state == "complete" else max(0, choice.size - (here.allocated if here else 0))
         if need > max(0, room):
-            odd.append(Issue(where=choice.name, what="no room for it on the disk beside the reserve"))
+            left_out.append(Issue(where=choice.name, what="not enough free disk space beside the reserve"))
             continue
         room -= need
         chosen.append(choice)
-    return DiskChoice(tuple(chosen), tuple(odd))
+    return DiskChoice(tuple(chosen), tuple(left_out))
 
 
 def _in_the_way(name: str, size: int) -> Issue:
-    """Return what is said of a tar that has the name of a shard and is none."""
+    """Return the issue for another file that has the name of a shard's tar."""
     what = f"another file has this name ({count_of(size, 'byte')}); move it, or run: packager repair {name}.tar"
     return Issue(where=f"{name}.tar", what=what)
 
 
 def _left_out(names: Sequence[str], what: str) -> Issue:
-    """Return what is said of shards that are left out for the same reason."""
+    """Return one issue for shards that are left out for the same reason."""
     more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
     return Issue(where=f"{names[0]}{more}", what=what)
 
 
 def _where(release: Release, seeds: Mapping[ShardName, int | None], where: str | None) -> set[ShardName] | None:
-    """Return the shards for which an SQL condition of the mirror's owner holds; None where there is none.
+    """Return the shards for which the mirror's SQL condition is true; None if there is no condition.
 
-    It sees the table `shards` of SHARDS, and no file. Raises InputError.
+    It can read only the table `shards`, with the columns of SHARDS. Raises InputError.
     """
     if where is None:
         return None
@@ -130,7 +127,7 @@ def _where(release: Release, seeds: Mapping[ShardName, int | None], where: str |
     with tempfile.TemporaryDirectory() as spill, sql.open_database(None, Path(spill)) as database:
         database.register("shards", table)
         try:
-            found = database.execute(f"SELECT name FROM shards WHERE ({where}\n)").fetchall()  # noqa: S608 (his own)
+            found = database.execute(f"SELECT name FROM shards WHERE ({where}\n)").fetchall()  # noqa: S608 (the user's)
         except sql.SqlError as error:
             fix = f"columns are {', '.join(SHARDS.names)}"
             raise InputError("--where", sql.plain_words(str(error)), fix) from error

@@ -1,4 +1,4 @@
-"""What a mirror's run meets outside: the time, the disk, the owner's questions and his Ctrl-C, as arguments."""
+"""The environment of a mirror's run, as arguments: clocks, free disk space, questions to the user and Ctrl-C."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from packager.progress import Progress
 
 @dataclass(frozen=True)
 class Clocks:
-    """The time. now: RFC 3339. unix: seconds. steady: seconds that only go up. wait: for some seconds."""
+    """Clocks. now: RFC 3339. unix: seconds since 1970. steady: monotonic seconds. wait: for some seconds."""
 
     now: Callable[[], str]
     unix: Callable[[], float]
@@ -22,7 +22,7 @@ class Clocks:
 
 @dataclass(frozen=True)
 class OfferedKey:
-    """The key beside a release that nobody trusts yet, and what that release says of itself."""
+    """The key beside a release that no one trusts yet, and what that release says of itself."""
 
     key: PublicKey
     title: str  # fit to be shown, as is the date
@@ -32,13 +32,13 @@ class OfferedKey:
 
 @dataclass(frozen=True)
 class Confirmations:
-    """What the owner of a mirror is asked. key: whether to trust it. plan: whether to go on."""
+    """Questions to the user. key: whether to trust it. plan: whether to apply it."""
 
     key: Callable[[OfferedKey], bool]
     plan: Callable[[MirrorPlan], bool]
 
 
-AGREE_TO_PLANS = Confirmations(key=lambda _: False, plan=lambda _: True)  # and to no key
+AGREE_TO_PLANS = Confirmations(key=lambda _: False, plan=lambda _: True)  # and trust no key
 
 
 @dataclass(frozen=True)

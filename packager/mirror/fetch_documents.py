@@ -1,6 +1,6 @@
-"""The published documents of shards, fetched beside their place, checked, then put there.
+"""Fetch the published documents of shards into a temporary folder, check them, and then move them into place.
 
-What does not match the release is refused before anything stands in the state.
+A document that does not match the release is refused before the state changes.
 """
 
 from collections.abc import Iterable
@@ -19,16 +19,16 @@ from packager.mirror.state import MirrorFolder
 from packager.model import PublishedFile, ReleaseShard
 from packager.paths import display_text
 
-_DO_NOT = "do not use it; ask the publisher, by another way, what is right"
+_DO_NOT = "do not use it; ask the publisher through another channel what is right"
 
 
 def fetch_documents(
     folder: MirrorFolder, source: ReleaseReader, shards: Iterable[ReleaseShard], around: RunContext
 ) -> list[Path]:
-    """Fetch what is not here yet, or changed, of the shards' documents into folder.incoming; return their paths.
+    """Fetch the shards' missing or changed documents into folder.incoming; return their paths.
 
-    Memory: the largest manifest or torrent. Raises TrustError for one that is not what the release lists, or whose
-    torrent or manifest is of another shard, KeyboardInterrupt where the owner wants to stop.
+    Memory: the largest manifest or torrent. Raises TrustError if one differs from the release, or is the torrent or
+    manifest of another shard, and KeyboardInterrupt if the user stops the run.
     """
     wanted = [(shard, [file for file in shard.documents if not _is_here(folder, file)]) for shard in shards]
     wanted = [(shard, files) for shard, files in wanted if files]
@@ -61,9 +61,9 @@ def fetch_documents(
 
 
 def read_torrent(folder: MirrorFolder, source: ReleaseReader | None, shard: ReleaseShard) -> bytes | None:
-    """Return a shard's .torrent: the one that is kept here, else from `source`; None if there is neither.
+    """Return a shard's .torrent from this folder, or else from `source`; None if neither has it.
 
-    Raises TrustError as `fetch_documents`.
+    Raises TrustError like `fetch_documents`.
     """
     if _is_here(folder, shard.torrent):
         return read_limited(folder.document(shard.torrent), bencode.LIMIT)
@@ -75,9 +75,9 @@ def read_torrent(folder: MirrorFolder, source: ReleaseReader | None, shard: Rele
 
 
 def _is_here(folder: MirrorFolder, file: PublishedFile) -> bool:
-    """Say whether a document stands in its place as the release has it; a later release may have another.
+    """Return whether the folder has a document as the release lists it.
 
-    Other trackers make another torrent of the same infohash; withdrawn members leave manifest and table.
+    A later release may list another: trackers change the torrent, and withdrawals change manifest and table.
     """
     try:
         check_listed(folder.document(file), file)
@@ -87,7 +87,7 @@ def _is_here(folder: MirrorFolder, file: PublishedFile) -> bool:
 
 
 def place(folder: MirrorFolder, paths: Iterable[Path]) -> None:
-    """Put fetched documents into their places, durably."""
+    """Move fetched documents to their final paths, durably."""
     parents = set()
     for path in paths:
         to = folder.release / path
@@ -101,7 +101,7 @@ def place(folder: MirrorFolder, paths: Iterable[Path]) -> None:
 
 
 def check_torrent(data: bytes, shard: ReleaseShard, v1: str | None, v2: str | None) -> None:
-    """Raise TrustError where a .torrent is not the one of a shard by these infohashes, in hex."""
+    """Raise TrustError if a .torrent does not have the shard's infohashes, in hex, or its files."""
     where = display_text(shard.torrent.path)
     try:
         metainfo = parse_torrent.parse_torrent(data, where)
@@ -115,8 +115,8 @@ def check_torrent(data: bytes, shard: ReleaseShard, v1: str | None, v2: str | No
     if shard.container == "folder":
         good = (metainfo.name, len(files), whole) == (shard.file, shard.members + TAG_FILES, shard.size)
         if not good:
-            what = f"swapped torrent: it does not hold the files of {shard.file}, {shard.size} bytes"
+            what = f"swapped torrent: it does not contain the files of {shard.file}, {shard.size} bytes"
             raise TrustError(where, what, _DO_NOT)
     elif [(file.path, file.length) for file in files] != [((shard.file,), shard.size)]:
-        what = f"swapped torrent: it does not hold the one file {shard.file} of {shard.size} bytes"
+        what = f"swapped torrent: it does not contain the one file {shard.file} of {shard.size} bytes"
         raise TrustError(where, what, _DO_NOT)

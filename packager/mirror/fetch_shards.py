@@ -1,7 +1,7 @@
-"""The built-in client: the chosen shards fetched, checked by libtorrent, kept and shared until told to stop.
+"""The built-in client: fetch the chosen shards, check them with libtorrent, keep and share them until stopped.
 
-It can be killed at any instant: what was fetched of a tar lies under its partial name and is read again by
-the next run, which keeps every piece that is right.
+It can be killed at any time. A partial tar has another name; the next run reads it again and keeps every
+piece that is right.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,8 +22,8 @@ from packager.mirror.mirror_settings import Settings
 from packager.mirror.state import LIVE_SECONDS, MirrorFolder, RunState, VerifiedTar
 from packager.model import ReleaseShard, ShardName
 
-ACTIVE = 8  # shards that come at once; one that stands still does not count
-STILL_SECONDS = 60.0  # without a byte: it stands still
+ACTIVE = 8  # shards that are fetched at once; stalled ones do not count
+STILL_SECONDS = 60.0  # without a byte, after which a shard is stalled
 
 
 def fetch_shards(
@@ -38,10 +38,10 @@ def fetch_shards(
 ) -> FetchReport:
     """Fetch and share shards, best first, until `around.stop` says so or the time is up; return how it ended.
 
-    share: continue when all are complete. changed: says whether there is something new, which ends it, too.
+    share: continue when all are complete. changed: returns whether there is a new release, which also ends it.
 
-    Every shard that becomes whole is noted in verified.json, once its tar is durable. Raises IncompleteError
-    where the disk fails.
+    Every complete shard is saved in verified.json, after its tar is durable. Raises IncompleteError
+    if the disk fails.
     """
     with TorrentSession(reach_of(settings), run.find_peers(), may_write=True) as session:
         downloads = _Downloads(folder, shards, session, _Rules(run, settings.web_seeds, share), around)
@@ -62,7 +62,7 @@ class _Rules:
 
 
 class _Downloads:
-    """What is seen of the shards while they come."""
+    """The state of the shards during the download."""
 
     def __init__(
         self,
@@ -87,34 +87,34 @@ class _Downloads:
             shards, key=lambda each: 0 if each.name in self._proved else order.get(here[each.name].state, 3)
         )
         self._saved_at = self._clocks.steady()
-        self._moved: dict[ShardName, tuple[float, float]] = {}  # share, and since when
-        self._best: dict[ShardName, int] = {}  # the most that was right of each, for progress
+        self._moved: dict[ShardName, tuple[float, float]] = {}  # share of the bytes, and since when
+        self._best: dict[ShardName, int] = {}  # highest count of right bytes of each, for progress
 
     def run(self, stop: Callable[[], bool]) -> None:
-        """Go on until told to stop."""
+        """Run until `stop` returns true."""
         total = sum(shard.size for shard in self._shards.values() if shard.name not in self._proved)
         self._progress.begin("Fetching", total)
         self._watch.run(self._step, stop)
         self._progress.end()
 
     def _step(self) -> bool:
-        """See how every torrent stands, keep what became whole, begin with the next; return whether to go on."""
+        """Check all torrents, keep complete ones and start the next; return whether to continue."""
         self._refresh()
         self._begin()
         self._watch.report(len(self._waiting))
         if self._clocks.steady() - self._saved_at >= LIVE_SECONDS:
             self.save(live=True)
         ended = sum(each.state in ("seeding", "failed") for each in self._watch.status)
-        return self._rules.share or ended < len(self._shards)  # each was looked at since it was added
+        return self._rules.share or ended < len(self._shards)  # all were checked since they were added
 
     def _refresh(self) -> None:
-        """Ask how every torrent stands; what is complete has its proof before anything else sees that it is."""
+        """Read the status of all torrents. Complete ones get their proof before any other code sees the status."""
         self._watch.look()
         for each in self._watch.status:
             self._follow(ShardName(each.name), each)
 
     def _follow(self, name: ShardName, each: TorrentStatus) -> None:
-        """Count what came of one shard, and keep its proof when it is whole."""
+        """Update the progress of one shard, and keep its proof when it is complete."""
         progress, _ = self._moved.get(name, (-1.0, 0.0))
         if each.progress != progress:
             self._moved[name] = (each.progress, self._clocks.steady())
@@ -129,7 +129,7 @@ class _Downloads:
             self._keep(shard)
 
     def _keep(self, shard: ReleaseShard) -> None:
-        """Make a tar durable that was found right in full, and note that it was."""
+        """Make a verified tar durable, and save the proof."""
         local_shards.sync_file(self._folder.tar(shard.name))
         lying = local_shards.look_at(self._folder, shard)
         self._proofs[shard.name] = proof_of(lying, self._clocks.now(), self._uploaded(shard.name))
@@ -138,13 +138,13 @@ class _Downloads:
         self._progress.detail(f"{shard.name}: complete, every piece checked")
 
     def _begin(self) -> None:
-        """Begin with the next: all that are proved; of the others one is read at a time, some come at once."""
+        """Start more shards: all proved ones; of the others, check one at a time and fetch up to ACTIVE."""
         while self._waiting:
             shard = self._waiting[0]
             if shard.name not in self._proved and not self._has_room():
                 return
             self._waiting.pop(0)
-            if shard.name not in self._proofs:  # from now on the file of that name is this mirror's
+            if shard.name not in self._proofs:  # from now on the file with that name belongs to this mirror
                 self._proofs[shard.name] = VerifiedTar()
                 self._folder.save_proofs(self._proofs)
             file = open_shard_torrent(self._folder.document(shard.torrent))
@@ -160,7 +160,7 @@ class _Downloads:
                 self._refresh()
 
     def _has_room(self) -> bool:
-        """Say whether another shard may begin."""
+        """Return whether another shard may start."""
         if self._watch.is_checking:
             return False
         now = self._clocks.steady()
@@ -169,12 +169,12 @@ class _Downloads:
         return len(moving) < ACTIVE
 
     def _uploaded(self, name: ShardName) -> int:
-        """Return the bytes of a shard that were ever sent."""
+        """Return the bytes of a shard that were sent in all runs."""
         now = next((each.uploaded for each in self._watch.status if each.name == name), 0)
         return self._base.get(name, 0) + now
 
     def save(self, *, live: bool) -> None:
-        """Keep what was sent, and tell `mirror status` how all stand; live: this goes on."""
+        """Save the sent bytes, and the status for `mirror status`. live: the client continues to run."""
         self._saved_at = self._clocks.steady()
         names = [ShardName(each.name) for each in self._watch.status]
         for name in names:
@@ -193,7 +193,7 @@ class _Downloads:
         self._folder.save_live(now if live else None)
 
     def report(self) -> FetchReport:
-        """Return how it ended."""
+        """Return the report."""
         self._refresh()
         shards = [
             FetchedShard(

@@ -1,4 +1,4 @@
-"""Chosen shards handed to a client that runs already, once each; withheld ones stopped there."""
+"""Add chosen shards to a running torrent client, and stop withheld ones there."""
 
 from collections.abc import Sequence
 
@@ -15,9 +15,9 @@ from packager.model import PublishedFile, Release, ReleaseShard
 def add_to_client(
     client: Client, folder: MirrorFolder, shards: Sequence[ReleaseShard], *, label: str
 ) -> tuple[tuple[str, ...], tuple[Issue, ...]]:
-    """Give the client what it does not have; return which shards it was given, and which it refused and why.
+    """Add the shards that the client does not have. Return the added ones, and an issue for each refused one.
 
-    Raises IncompleteError where it does not answer: the next run goes on.
+    Raises IncompleteError if the client does not answer; the next run continues.
     """
     handed, refused = [], []
     for shard in shards:
@@ -30,9 +30,9 @@ def add_to_client(
 
 
 def stop_withheld(client: Client, release: Release, now: str) -> tuple[str, ...]:
-    """Have the client stop the withheld shards that it has; return those that it shared or fetched until now.
+    """Stop the withheld shards in the client; return those that it was sharing or fetching.
 
-    now: RFC 3339. Raises IncompleteError where it does not answer.
+    now: RFC 3339. Raises IncompleteError if the client does not answer.
     """
     withheld = {each.name for each in SharingRule(release, now=now).all_withheld()}
     keys = {str(key): shard.name for shard in release.shards if shard.name in withheld for key in shard.infohashes}
@@ -43,7 +43,7 @@ def stop_withheld(client: Client, release: Release, now: str) -> tuple[str, ...]
 
 
 def _handover(folder: MirrorFolder, shard: ReleaseShard, label: str) -> TorrentToAdd:
-    """Return a shard as a client is given it: its tar goes into the mirror's folder."""
+    """Return what the client needs to add a shard. Its tar goes into the mirror's folder."""
     return TorrentToAdd(
         name=shard.name,
         torrent=_torrent(folder, shard.torrent),
@@ -55,5 +55,5 @@ def _handover(folder: MirrorFolder, shard: ReleaseShard, label: str) -> TorrentT
 
 
 def _torrent(folder: MirrorFolder, file: PublishedFile) -> bytes:
-    """Return the bytes of a .torrent that was checked."""
+    """Return the bytes of a checked .torrent."""
     return read_limited(folder.document(file), bencode.LIMIT)

@@ -1,6 +1,6 @@
-"""How many seeds each shard has, for the choice: by the release's list, its trackers, or the DHT.
+"""Find the number of seeds of each shard, from the release's list, its trackers or the DHT.
 
-None of them is signed: a liar could make us choose other shards of the release, and no worse.
+None of them is signed. A false count can only change which shards of the release are chosen.
 """
 
 from collections.abc import Mapping
@@ -24,15 +24,15 @@ from packager.paths import display_text
 from packager.progress import Progress
 
 TORRENTS = "torrents.json"
-LIMIT = 64 << 20  # bytes of torrents.json that are read: some 60,000 torrents
-OLD_SECONDS = 7 * 86_400  # after which the list's counts are too old to choose by, where trackers can be asked
-_MOST_TIME = 40  # characters of a stranger's time that are read
+LIMIT = 64 << 20  # maximum bytes of torrents.json: about 60,000 torrents
+OLD_SECONDS = 7 * 86_400  # older counts of the list are replaced by those of trackers
+_MOST_TIME = 40  # maximum characters of an untrusted time
 
 Seeds = Mapping[ShardName, int | None]
 
 
 class _Listed(msgspec.Struct):
-    """What of a line of torrents.json tells how many seeds a torrent has."""
+    """The fields of a torrent in torrents.json that are about its seeds."""
 
     btih: str
     seeders: int | None = None
@@ -42,10 +42,10 @@ class _Listed(msgspec.Struct):
 def find_seed_counts(
     source: ReleaseReader, release: Release, settings: Settings, reach: PeerOptions, around: RunContext
 ) -> tuple[Seeds, SeedCountSource]:
-    """Return the seeds of each shard, None or left out where nobody knows, and who said so.
+    """Return the number of seeds of each shard (None or left out if unknown), and where the numbers are from.
 
-    settings.seed_counts: whom to ask; "auto": the list, then the trackers where it has no counts or old ones and the
-    choice hangs on them, then the DHT where no tracker answers and `reach` uses it.
+    settings.seed_counts: the source. "auto": the list; then the trackers, if the choice depends on counts and the list's
+    are missing or old; then the DHT, if no tracker answers and `reach` enables it.
     """
     asked = settings.seed_counts
     listed, at = _published(source, release, around.progress) if asked in ("auto", "list") else ({}, None)
@@ -66,7 +66,7 @@ def find_seed_counts(
 def _published(
     source: ReleaseReader, release: Release, progress: Progress
 ) -> tuple[dict[ShardName, int | None], str | None]:
-    """Return the counts of torrents.json and the newest time it gives them; none where it cannot be had or read."""
+    """Return the counts of torrents.json and the newest time in it; no counts if it cannot be fetched or read."""
     try:
         lines = msgspec.json.decode(source.read(TORRENTS, LIMIT), type=list[_Listed])
     except (PackagerError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -80,7 +80,7 @@ def _published(
 
 
 def _is_wanting(release: Release, settings: Settings, listed: Seeds, at: str | None, around: RunContext) -> bool:
-    """Say whether the list does not do: the choice hangs on counts, and it has none, or old ones."""
+    """Return whether the choice depends on counts, and those of the list are missing or old."""
     total = sum(shard.size for shard in release.shards if not shard.obsolete)
     is_chosen_by = settings.strategy != "popular" and total > settings.budget
     if not is_chosen_by and "seeders" not in (settings.where or "").lower():
@@ -92,7 +92,7 @@ def _is_wanting(release: Release, settings: Settings, listed: Seeds, at: str | N
 def _scraped(
     release: Release, settings: Settings, around: RunContext
 ) -> tuple[dict[ShardName, int | None], tuple[TrackerAnswer, ...]]:
-    """Return what the release's trackers say."""
+    """Return the counts of the release's trackers, and how each tracker answered."""
     silent = min(settings.timeout, SILENT_SECONDS)
     scraped = scrape_trackers(
         questions(release), allowed=settings.allowed, silent=silent, stop=around.stop, progress=around.progress
@@ -101,7 +101,7 @@ def _scraped(
 
 
 def _by_dht(release: Release, reach: PeerOptions, around: RunContext) -> dict[ShardName, int | None]:
-    """Return how many peers the DHT knows of each shard, by the infohash that torrents.json names."""
+    """Return the number of peers of each shard in the DHT, by its infohash in torrents.json."""
     swarms = {bytes.fromhex(short_infohash(shard)): shard.name for shard in release.shards if not shard.obsolete}
     try:
         found = dht_counts(list(swarms), address=reach.address, stop=around.stop, progress=around.progress)
@@ -112,12 +112,12 @@ def _by_dht(release: Release, reach: PeerOptions, around: RunContext) -> dict[Sh
 
 
 def _seeders(counts: Mapping[ShardName, SwarmCounts]) -> dict[ShardName, int | None]:
-    """Return the seeders alone."""
+    """Return only the seeders."""
     return {name: each.seeders for name, each in counts.items()}
 
 
 def _known(release: Release, seeds: Seeds) -> int:
-    """Return of how many shards that are not obsolete the seeds are known."""
+    """Return the number of shards that have a count and are not obsolete."""
     return sum(seeds.get(shard.name) is not None for shard in release.shards if not shard.obsolete)
 
 
@@ -128,7 +128,7 @@ def _said(
     at: str | None,
     trackers: tuple[TrackerAnswer, ...] = (),
 ) -> tuple[Seeds, SeedCountSource]:
-    """Return counts, and who said so."""
+    """Return the counts with their source."""
     count = sum(not shard.obsolete for shard in release.shards)
     told = display_text(at, _MOST_TIME) if at else None
     return seeds, SeedCountSource(

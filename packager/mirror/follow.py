@@ -1,6 +1,6 @@
-"""One step of a mirror: the newest release checked, shards chosen, the plan shown, then documents and state.
+"""One step of a mirror: check the newest release, choose shards, show the plan, then save documents and state.
 
-Nothing stands in the state before all of it was found right. Fetching the shards themselves is fetch_shards.py's.
+The state changes only after everything was checked. fetch_shards.py fetches the shards.
 """
 
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ from packager.units import format_limit
 
 @dataclass(frozen=True)
 class StepResult:
-    """A step that was taken, or only planned. mirror: what is kept now, None where nothing is."""
+    """A step that was applied, or only planned. mirror: the state after it, or None."""
 
     plan: MirrorPlan
     warnings: tuple[str, ...]
@@ -54,7 +54,7 @@ class StepResult:
 def follow_release(
     folder: MirrorFolder, keep: Settings, settings: Settings, task: MirrorTask, around: RunContext
 ) -> StepResult:
-    """Follow the newest release and choose of it; the caller holds the state's lock, unless it is a dry run.
+    """Accept the newest release and choose shards. The caller must have locked the state, unless it is a dry run.
 
     keep: the settings for mirror.toml. settings: those of this run. Raises TrustError for what is refused; then, as
     for a dry run, nothing was written.
@@ -101,7 +101,7 @@ def follow_release(
 def _newest(
     source: ReleaseReader, held: MirrorState | None, settings: Settings, task: MirrorTask, around: RunContext
 ) -> AcceptedRelease:
-    """Return the newest release, by the key pinned here or by one that is agreed to now."""
+    """Return the newest release, checked with the pinned key or with one that the user accepts now."""
     options = task.options
     named = "--key" if options.key is not None else "mirror.toml: follow[0].key"
     written = settings.key if options.key is None else options.key
@@ -129,7 +129,7 @@ def _newest(
 
 
 def _confirm_key(source: ReleaseReader, around: RunContext, key: PublicKey) -> bool:
-    """Return whether the owner trusts the key beside the release. He sees what the release says of itself."""
+    """Return whether the user trusts the key beside the release, after its facts were shown."""
     body = source.read(RELEASE, documents.LIMIT)
     try:
         release = documents.from_bytes(body, Release, RELEASE)
@@ -140,9 +140,9 @@ def _confirm_key(source: ReleaseReader, around: RunContext, key: PublicKey) -> b
 
 
 def _without_documents(source: str, folder: MirrorFolder, release: Release) -> list[ShardName]:
-    """Return the shards of which a folder lacks a document, and this mirror, too; none of a source that is no folder.
+    """Return the shards of which both a source folder and this mirror lack a document; empty if the source is a URL.
 
-    A mirror that stands in for the publisher has the documents of its own shards only.
+    Another mirror as the source has only the documents of its own shards.
     """
     if "://" in source:
         return []
@@ -156,7 +156,7 @@ def _without_documents(source: str, folder: MirrorFolder, release: Release) -> l
 
 
 def _stayed_with(held: MirrorState | None, settings: Settings) -> tuple[ShardName, ...]:
-    """Return the shards chosen before, where the owner's wishes are what they were."""
+    """Return the shards that were chosen before; empty if the settings changed."""
     if held is None:
         return ()
     for wish in ("strategy", "mirror_id", "phases", "where", "budget"):
@@ -166,7 +166,7 @@ def _stayed_with(held: MirrorState | None, settings: Settings) -> tuple[ShardNam
 
 
 def _warnings(newest: AcceptedRelease, settings: Settings, now: str) -> tuple[str, ...]:
-    """Return what its owner should know of the release."""
+    """Return warnings about the release."""
     warnings = [staleness_warning(newest.followed, now=now, max_age=settings.warn_age)]
     if not newest.followed.keys:
         warnings.append("not signed: nothing proves who made this release")
@@ -185,7 +185,7 @@ def _plan(
     counted_by: SeedCountSource,
     removable: tuple[Removable, ...],
 ) -> MirrorPlan:
-    """Return the plan as it is shown."""
+    """Return the plan to show."""
     phases = {shard.name: shard.phase for shard in newest.release.shards}
     chosen = tuple(
         PlannedDownload(
@@ -223,7 +223,7 @@ def _plan(
 
 
 def _changed(held: MirrorState | None, settings: Settings) -> tuple[ChangedSetting, ...]:
-    """Return the settings that are others than those that are kept."""
+    """Return the settings that differ from the saved ones."""
     if held is None:
         return ()
     return tuple(
@@ -249,7 +249,7 @@ def _text(name: str, value: object) -> str:
 
 
 def _newly_obsolete(release: Release, held: MirrorState | None) -> tuple[str, ...]:
-    """Return the shards that are obsolete and were not in the release that is held."""
+    """Return the shards that became obsolete since the last accepted release."""
     before = {shard.name for shard in held.followed.shards if not shard.obsolete} if held else set()
     return tuple(shard.name for shard in release.shards if shard.obsolete and shard.name in before)
 
@@ -257,7 +257,7 @@ def _newly_obsolete(release: Release, held: MirrorState | None) -> tuple[str, ..
 def _newly_withdrawn(
     release: Release, held: MirrorState | None, lying: dict[ShardName, LocalShard]
 ) -> tuple[WithdrawnLocally, ...]:
-    """Return the records withdrawn since the release that is held, those lifted again left out; all if none is held."""
+    """Return the records withdrawn since the last accepted release, or all if there is none; lifted ones left out."""
     before = {each.id for each in held.followed.withdrawals if not each.lifted} if held else set()
     return tuple(
         WithdrawnLocally(
@@ -280,7 +280,7 @@ def _chosen_shards(release: Release, selection: DiskChoice) -> tuple[ReleaseShar
 def _mirror(
     settings: Settings, newest: AcceptedRelease, selection: DiskChoice, held: MirrorState | None, now: str
 ) -> MirrorState:
-    """Return what is kept after this step."""
+    """Return the state after this step."""
     taken = {each.name: ChosenShard(name=each.name, why=display_text(each.why), since=now) for each in selection.chosen}
     stayed = [each for each in (held.chosen if held else ()) if taken.pop(each.name, None)]
     chosen = (*stayed, *taken.values())
@@ -299,9 +299,9 @@ def _mirror(
 def _fetch_documents(
     folder: MirrorFolder, source: ReleaseReader, shards: tuple[ReleaseShard, ...], around: RunContext
 ) -> None:
-    """Fetch and check the shards' documents, and put them into their places when all of them are right."""
+    """Fetch and check the shards' documents, and move them into place when all of them are right."""
     try:
-        atomic_files.remove_tree(folder.incoming)  # what a killed run left
+        atomic_files.remove_tree(folder.incoming)  # left by a killed run
         fetch_documents.place(folder, fetch_documents.fetch_documents(folder, source, shards, around))
     finally:
         atomic_files.remove_tree(folder.incoming)

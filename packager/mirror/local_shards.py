@@ -1,4 +1,4 @@
-"""What lies in a mirror's folder, what there is room for, what may go. Only `remove` and `prove` change anything."""
+"""The tars in a mirror's folder: which are here, verified or removable. Only `remove` and `verify_tars` write."""
 
 import errno
 import os
@@ -24,7 +24,7 @@ from packager.paths import display_text
 
 @dataclass(frozen=True)
 class LocalShard:
-    """A shard's tar, or the part of it that has come, as it lies. allocated: bytes that it takes on the disk."""
+    """A shard's complete or partial tar on the disk. allocated: bytes of disk space that it uses."""
 
     state: OnDisk
     size: int
@@ -43,12 +43,12 @@ def find_local_shards(
     *,
     may_write: bool,
 ) -> dict[ShardName, LocalShard]:
-    """Return how the tar of each shard is on the disk; those of which nothing is there are left out.
+    """Return the state of each shard's tar on the disk. Shards without any file are left out.
 
-    A tar without a proof is compared with its torrent, up to the first right piece: if there is none, a file of this
-    mirror (in `proofs` from its first byte) is partial, another one is in the way. read_torrent: returns a shard's
-    .torrent; None if there is none, and then a tar that has its size is unchecked. So is one that cannot be read, but
-    may_write: then that raises OSError, since it may be somebody else's.
+    A tar without a proof is compared with its torrent until the first right piece. If no piece is right, a file of this
+    mirror (it is in `proofs`) is partial, and any other file is blocked. read_torrent: returns a shard's .torrent, or
+    None; without it, a tar of the right size is unchecked. A tar that cannot be read is unchecked too, but with
+    may_write it raises OSError, because it may be another program's file.
     """
     found = {}
     for shard in release.shards:
@@ -72,7 +72,7 @@ def find_local_shards(
 
 
 def look_at(folder: MirrorFolder, shard: ReleaseShard) -> LocalShard:
-    """Return how one shard's tar is here by its size alone: whole is what has it."""
+    """Return the state of one shard's tar by its size only."""
     tar = folder.tar(shard.name)
     found = _stat(tar)
     if found is not None:
@@ -85,16 +85,16 @@ def look_at(folder: MirrorFolder, shard: ReleaseShard) -> LocalShard:
             return LocalShard("partial", *_facts(part))
         if (
             part is not None and stat.S_ISDIR(part.st_mode) and path == atomic_files.partial_path(tar)
-        ):  # nothing can come
+        ):  # nothing can be written there
             return LocalShard("blocked", *_facts(part))
     return NOTHING
 
 
 def is_unrelated(tar: Path, hashes: PieceHashes) -> bool:
-    """Say whether a file has bytes, and no piece of it is right: it is another file under a shard's name.
+    """Return whether a file is another one under a shard's name: it has bytes, but no piece is right.
 
-    Zeros are nobody's: a torrent client takes the space before the bytes come. Reads up to the first right piece, and
-    no holes.
+    Zeros do not count, because torrent clients allocate a file before they write it. Reads until the first right piece,
+    and skips holes.
     """
     used = False
     with open(tar, "rb", buffering=0) as file:
@@ -122,7 +122,7 @@ def _data_from(file: int, start: int) -> int:
 
 
 def _parts(tar: Path) -> tuple[Path, ...]:
-    """Return where a tar lies while it comes: ours, Transmission's, qBittorrent's."""
+    """Return the possible paths of a partial tar: of this mirror, Transmission and qBittorrent."""
     return atomic_files.partial_path(tar), tar.with_name(f"{tar.name}.part"), tar.with_name(f"{tar.name}.!qB")
 
 
@@ -132,7 +132,7 @@ def _facts(found: os.stat_result) -> tuple[int, int, int]:
 
 
 def _stat(path: Path) -> os.stat_result | None:
-    """Return what the system says of a path, or of a link there that leads nowhere; None where nothing is there."""
+    """Return the status of a path, or of a dangling link; None if there is nothing."""
     try:
         return path.stat() if path.exists() else path.lstat()
     except FileNotFoundError:
@@ -142,12 +142,12 @@ def _stat(path: Path) -> os.stat_result | None:
 
 
 def is_proved(proof: VerifiedTar | None, lying: LocalShard) -> bool:
-    """Say whether a tar was found right in full and did not change since."""
+    """Return whether a tar was found right in full and did not change since."""
     return proof is not None and proof.verified is not None and is_unchanged(proof, lying) and lying.state == "complete"
 
 
 def is_unchanged(proof: VerifiedTar, lying: LocalShard) -> bool:
-    """Say whether a tar did not change since it was checked."""
+    """Return whether a tar did not change since it was checked."""
     return not FileStamp(proof.size, proof.mtime_ns).difference(FileStamp(lying.size, lying.mtime_ns))
 
 
@@ -165,9 +165,9 @@ def removable(
     *,
     now: str,
 ) -> tuple[Removable, ...]:
-    """Return the tars here that nobody should or need hold: first those to delete, then those not chosen.
+    """Return the tars here that need not be kept: first those that should be deleted, then those not chosen.
 
-    fetched: shards whose tars this mirror fetched; another file is never deleted. now: RFC 3339.
+    fetched: shards whose tars this mirror fetched; other files are never deleted. now: RFC 3339.
     """
     hand_out, wanted = SharingRule(release, now=now), set(chosen)
     listed = []
@@ -176,10 +176,10 @@ def removable(
             continue
         why = hand_out.withheld(shard.name)
         if why is None and not shard.obsolete and lying[shard.name].state == "blocked":
-            continue  # somebody's own file: the plan names it
+            continue  # the user's own file, which the plan names
         if why is None and not shard.obsolete and shard.name in wanted:
             continue
-        reason = why.reason if why else "the publisher replaced it" if shard.obsolete else "not among the chosen"
+        reason = why.reason if why else "the publisher replaced it" if shard.obsolete else "not chosen"
         ended = why is not None or shard.obsolete
         ours = shard.name in fetched and lying[shard.name].state != "blocked"
         size = lying[shard.name].size
@@ -188,14 +188,14 @@ def removable(
 
 
 def remove(folder: MirrorFolder, names: Iterable[ShardName]) -> None:
-    """Remove the tars of shards, and what had come of them, durably. Raises IncompleteError."""
+    """Remove complete and partial tars of shards, durably. Raises IncompleteError."""
     for name in names:
         for path in (folder.tar(name), *_parts(folder.tar(name))):
             atomic_files.remove_file(path)
 
 
 def sync_file(path: Path) -> None:
-    """Make a tar that another library wrote, and its name, durable. Raises IncompleteError."""
+    """Make a tar that another library wrote durable, with its name. Raises IncompleteError."""
     try:
         atomic_files.fsync_path(path)
         atomic_files.fsync_folder(path.parent)
@@ -220,10 +220,10 @@ def keep_checks(folder: MirrorFolder, checked: Mapping[str, int], release: Relea
 
 
 def _is_begun(tar: Path, torrent: Path) -> bool:
-    """Say whether a file has a right piece of a torrent; no torrent: it has not."""
+    """Return whether a file has a right piece of a torrent; no torrent: it has not."""
     return torrent.is_file() and not is_unrelated(tar, open_shard_torrent(torrent).pieces)
 
 
 def proof_of(lying: LocalShard, verified: str | None, uploaded: int) -> VerifiedTar:
-    """Return what is kept of a tar that was found right, or not (None), as it lies."""
+    """Return the proof to save for a tar. verified: RFC 3339, or None if it was not found right."""
     return VerifiedTar(verified=verified, size=lying.size, mtime_ns=lying.mtime_ns, uploaded=uploaded)

@@ -28,7 +28,7 @@ _KEYS = {"--where": "follow[0].where", "--phase": "follow[0].phases", "--client"
 
 
 def run_mirror(folder: MirrorFolder, task: MirrorTask, around: RunContext) -> MirrorReport:
-    """Follow, choose, and fetch or hand over; return what was done.
+    """Accept the newest release, choose shards, and fetch them or add them to a client; return the report.
 
     A dry run takes no lock and writes nothing. Raises TrustError for a release that is refused, with nothing changed,
     InputError for a wrong setting: it names the key in mirror.toml if that is where the value comes from.
@@ -62,7 +62,7 @@ def _run_mirror(folder: MirrorFolder, task: MirrorTask, around: RunContext) -> M
 
 
 def _client(settings: Settings) -> Client | None:
-    """Return the client that fetches; None if that is this process, or nobody. Raises InputError."""
+    """Return the client that fetches; None if that is this process, or no one. Raises InputError."""
     return None if settings.client in (BUILTIN, NONE) else open_client(settings.client)
 
 
@@ -112,7 +112,7 @@ def _wait(seconds: float | None, around: RunContext, watch: "NewRelease") -> Non
 
 
 class NewRelease:
-    """Looks at intervals whether the source has another release.json than the one that was looked at last."""
+    """Checks at intervals whether the source has a new release.json."""
 
     def __init__(self, settings: Settings, stepped: StepResult, around: RunContext) -> None:
         """Look as often as the settings say, first after that time."""
@@ -122,7 +122,7 @@ class NewRelease:
         self.found = False
 
     def look(self) -> bool:
-        """Say whether there is another one, or mirror.toml is to be read again; a source without an answer has none."""
+        """Return whether there is another one, or mirror.toml is to be read again; a source without an answer has none."""
         now = self._around.clocks.steady()
         if self._around.reload():
             self.found = True
@@ -140,13 +140,13 @@ class NewRelease:
         return self.found
 
     def look_again(self) -> None:
-        """Take the same one for a new one the next time, too: it was refused, or did not come."""
+        """Report the same one as new the next time too, because it was refused or could not be fetched."""
         self._digest = ""
 
 
 @contextmanager
 def _without_trace(folder: MirrorFolder) -> Iterator[None]:
-    """Remove at the end what the block made of a mirror, if it is none: the first release was refused or declined."""
+    """Remove the folders that the block created if the first release was refused or declined."""
     missing = [each for each in (folder.state, folder.folder) if not each.exists()]
     try:
         yield
@@ -154,18 +154,18 @@ def _without_trace(folder: MirrorFolder) -> Iterator[None]:
         if folder.state in missing and not (folder.state / "mirror.json").is_file():
             atomic_files.remove_tree(folder.state)
             if folder.folder in missing:
-                with suppress(OSError):  # something else is in it
+                with suppress(OSError):  # other files are in it
                     folder.folder.rmdir()
 
 
 def _warn(stepped: StepResult, around: RunContext) -> None:
-    """Say what the owner should know before the long work begins."""
+    """Show the warnings before the long work begins."""
     for warning in stepped.warnings:
         around.progress.note(f"warning: {warning}")
 
 
 def _handed(folder: MirrorFolder, stepped: StepResult, settings: Settings, around: RunContext) -> MirrorReport:
-    """Hand over to a client that runs, or to nobody."""
+    """Add the shards to a running client, if one is set, and return the report."""
     client = _client(settings)
     if client is None:
         complete = all(each.on_disk == "complete" for each in stepped.plan.chosen)
@@ -185,7 +185,7 @@ def _report(
     fetched: FetchReport | None = None,
     complete: bool = False,
 ) -> MirrorReport:
-    """Return what was done."""
+    """Return the report."""
     return MirrorReport(
         plan=stepped.plan,
         applied=stepped.mirror is not None,

@@ -35,7 +35,7 @@ class Settings(FrozenStruct, frozen=True, kw_only=True):
     client: str = "builtin"
     warn_age: Uint63 = msgspec.field(default=180 * 86_400, name="max_age")
     seed_counts: AskFor = msgspec.field(default="auto", name="counts")
-    allow_hosts: tuple[str, ...] = ()  # HOST[:PORT] that may be contacted wherever they are
+    allow_hosts: tuple[str, ...] = ()  # HOST[:PORT] that may be contacted at any address
     key: str | None = None  # the publisher's public key: its line or its file; None: the one beside the release
     allow_unsigned: bool = False
     listen: str = ":6881"

@@ -156,7 +156,7 @@ def _extent(lines: list[str], at: int, end: int) -> tuple[int, str]:
 
 
 def _is_toml(text: str) -> bool:
-    """Say whether a text is TOML."""
+    """Return whether a text is TOML."""
     try:
         tomllib.loads(text)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""The tars of a mirror that nobody should share any more, deleted: only those that this mirror fetched."""
+"""Delete tars of a mirror that should not be shared any more. Only tars that this mirror fetched are deleted."""
 
 from collections.abc import Callable
 from functools import partial
@@ -21,10 +21,10 @@ from packager.progress import Progress
 def prune_mirror(
     folder: MirrorFolder, ask: Callable[[PruneReport], bool], *, now: str, dry_run: bool, progress: Progress
 ) -> PruneReport:
-    """Delete what has come of obsolete and withheld shards, durably, if `ask` agrees; return what it was.
+    """Delete the tars of obsolete and withheld shards, durably and if `ask` agrees. Return the report.
 
-    A client that shares them is told to stop first, if it answers. now: RFC 3339. The caller holds the state's lock,
-    unless it is a dry run. Raises IncompleteError where the system refuses.
+    First stop them in the torrent client, if it answers. now: RFC 3339. The caller must have locked the state,
+    unless it is a dry run. Raises IncompleteError if a tar cannot be deleted.
     """
     mirror = folder.required()
     release = folder.load_release(mirror)
@@ -48,7 +48,7 @@ def prune_mirror(
 
 
 def _report(folder: MirrorFolder, ended: list[Removable], *, deleted: bool) -> PruneReport:
-    """Return what is deleted and what is not."""
+    """Return the report of deleted and kept files."""
     files = tuple(
         PruneItem(path=display_text(str(folder.tar(ShardName(each.name)))), size=each.size, reason=each.reason)
         for each in ended

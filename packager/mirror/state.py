@@ -1,12 +1,12 @@
-"""What a mirror keeps of the release it follows, in DIR/.packager-mirror. Whole or absent at any instant.
+"""The state of a mirror, in DIR/.packager-mirror. At any time a file is either complete or absent.
 
 mirror.json             what of the releases may never change, the shards chosen and by which settings: written last
-mirror.json.sha256      digests of mirror.json: of the last one, and of the one before
-verified.json           when each tar was proved, and what of it was uploaded: a cache, rebuilt if it is damaged
+mirror.json.sha256      digests of the last mirror.json and the one before it
+verified.json           when each tar was verified, and its uploaded bytes: a cache, rebuilt if it is damaged
 release/                release.json, its signature, the chosen shards' documents, as published
-release/releases/       SERIAL.json of the release that mirror.json speaks of
+release/releases/       SERIAL.json of the release in mirror.json
 
-Beside it, DIR/mirror.toml has the owner's settings.
+The settings are beside it, in DIR/mirror.toml.
 """
 
 import os
@@ -32,11 +32,11 @@ from packager.paths import display_text
 
 STATE = ".packager-mirror"
 _DIGESTS = "mirror.json.sha256"
-LIVE_SECONDS = 10  # between two writings of what the built-in client does
+LIVE_SECONDS = 10  # between two updates of live.json
 
 
 class ChosenShard(FrozenStruct, frozen=True, kw_only=True):
-    """A shard that is to be held, why, and since when."""
+    """A chosen shard, why, and since when."""
 
     name: ShardName
     why: str
@@ -51,13 +51,13 @@ class MirrorState(FrozenStruct, frozen=True, kw_only=True):
     settings: Settings
     followed: FollowedState
     chosen: tuple[ChosenShard, ...]
-    dropped: tuple[ShardName, ...] = ()  # chosen once and not now: their tars here are this mirror's
+    dropped: tuple[ShardName, ...] = ()  # chosen before but not now; their tars here belong to this mirror
 
 
 class VerifiedTar(FrozenStruct, frozen=True, kw_only=True):
-    """When a tar was found right in full, and its size and time then: if they changed it is no proof any more.
+    """When a tar was verified in full, with its size and time then. If these change, the proof is void.
 
-    uploaded: bytes of it that were ever sent to peers. bad: faults that were found in it then.
+    uploaded: bytes of it that were sent to peers in all runs. bad: faults that were found in it then.
     """
 
     verified: str | None = None
@@ -76,7 +76,7 @@ class VerifiedTars(FrozenStruct, frozen=True, kw_only=True):
 
 
 class RunState(FrozenStruct, frozen=True, kw_only=True):
-    """live.json: how the built-in client's torrents stood a moment ago. port: that it listens at."""
+    """live.json: the state of the built-in client's torrents a few seconds ago. port: for peers."""
 
     format: Uint63
     type: Literal["live"]
@@ -85,10 +85,10 @@ class RunState(FrozenStruct, frozen=True, kw_only=True):
 
 
 class MirrorFolder:
-    """A mirror's folder: tars in it, the state below it."""
+    """A mirror's folder: it contains the tars and the state folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Name it; nothing is read or made."""
+        """Set the paths; nothing is read or created."""
         self.folder = Path(folder).absolute()
         self.state = self.folder / STATE
         self.release = self.state / "release"
@@ -144,20 +144,20 @@ class MirrorFolder:
             raise InputError(display_text(str(self.config)), "is not UTF-8", "save it as UTF-8") from None
 
     def tar(self, name: ShardName) -> Path:
-        """Return where a shard's tar lies, once it is whole."""
+        """Return the path of a shard's complete tar."""
         return self.folder / f"{name}.tar"
 
     def document(self, file: PublishedFile) -> Path:
-        """Return where a published file lies that was checked."""
+        """Return the path of a published file that was checked."""
         return self.release / file.path
 
     def load(self) -> MirrorState | None:
-        """Return what is kept; None where nothing is followed here yet. Raises InputError where it is damaged."""
+        """Return the state; None if no release is followed here yet. Raises InputError if it is damaged."""
         path = self.state / "mirror.json"
-        fix = "move it away and follow the release again: tars that are here are kept, and checked"
+        fix = "move it away and follow the release again; tars that are here are checked and kept"
         try:
             body = _state_file(path)
-        except InputError as error:  # whose own fix is for a path that the user gave
+        except InputError as error:  # its own fix is for a path of the command line
             raise InputError(error.where, error.what, fix) from error
         if body is None:
             return None
@@ -166,19 +166,19 @@ class MirrorFolder:
         except InputError as error:
             raise InputError(error.where, error.what, error.fix or fix) from error
         if self._digests and documents.digest(body) not in self._digests:
-            raise InputError(path, "is damaged: its SHA-256 is not the one that was kept", fix)
+            raise InputError(path, "is damaged: its SHA-256 is not the saved one", fix)
         return mirror
 
     @property
     def _digests(self) -> list[str]:
-        """The SHA-256 that mirror.json may have: that of the last one, and of the one before if a kill came between."""
+        """The SHA-256 that mirror.json may have: the last one, or the one before if a kill came in between."""
         try:
-            return (_state_file(self.state / _DIGESTS) or b"").decode("ascii", "replace").split()  # earlier: no file
+            return (_state_file(self.state / _DIGESTS) or b"").decode("ascii", "replace").split()  # old versions: none
         except InputError as error:
             raise InputError(error.where, error.what, "move it away; packager mirror sync writes it again") from error
 
     def required(self) -> MirrorState:
-        """Return what is kept. Raises InputError where nothing is followed here."""
+        """Return the state. Raises InputError if no release is followed here."""
         mirror = self.load()
         if mirror is None:
             where = display_text(str(self.folder))
@@ -186,7 +186,7 @@ class MirrorFolder:
         return mirror
 
     def load_release(self, mirror: MirrorState) -> Release:
-        """Return the release that was accepted last. Raises TrustError where its file is not what was accepted."""
+        """Return the last accepted release. Raises TrustError if its file changed since."""
         path = self._copies(mirror)[0]
         body = _readable(path)
         if body is None or documents.digest(body) != mirror.followed.digest:
@@ -194,9 +194,9 @@ class MirrorFolder:
         return documents.from_bytes(body, Release, path)
 
     def trusted_release(self, mirror: MirrorState) -> TrustedRelease:
-        """Return the release that was accepted last, and what vouches for it. Raises as `load_release`.
+        """Return the last accepted release and its evidence. Raises the errors of `load_release`.
 
-        Without a pinned key, or if the signature is lost, that is the release alone.
+        Without a pinned key or a signature, the evidence is only the release itself.
         """
         release, path = self.load_release(mirror), self._copies(mirror)[0]
         signer = None
@@ -206,18 +206,18 @@ class MirrorFolder:
         return TrustedRelease(release, release_evidence(release, where, signer if mirror.followed.keys else None))
 
     def _copies(self, mirror: MirrorState) -> tuple[Path, Path]:
-        """Return where the release that was accepted is kept."""
+        """Return the folder of an accepted release."""
         return self.release / "releases" / f"{mirror.followed.serial}.json", self.release / RELEASE
 
     def is_kept(self, mirror: MirrorState, body: bytes, minisig: bytes | None) -> bool:
-        """Say whether a release that was accepted, and its signature, are kept here as they are."""
+        """Return whether this folder has an accepted release and its signature, unchanged."""
         return all(
             _readable(copy) == body and (minisig is None or _readable(copy.with_name(copy.name + MINISIG)) == minisig)
             for copy in self._copies(mirror)
         )
 
     def save(self, mirror: MirrorState, body: bytes, minisig: bytes | None) -> None:
-        """Keep a release that was accepted and what was chosen of it, durably; the shards' documents are there."""
+        """Save an accepted release and its chosen shards, durably. The shards' documents must be here already."""
         kept, newest = self._copies(mirror)
         if minisig is not None:
             atomic_files.write_bytes(kept.with_name(kept.name + MINISIG), minisig)
@@ -231,14 +231,14 @@ class MirrorFolder:
         atomic_files.write_bytes(newest, body)
 
     def proofs(self) -> dict[ShardName, VerifiedTar]:
-        """Return what was proved of tars here."""
+        """Return the proofs of tars here; none if the file is damaged."""
         try:
             return self._read_proofs()
-        except InputError:  # a cache: what it said is found again by reading the tars
+        except InputError:  # it is a cache; reading the tars restores it
             return {}
 
     def proofs_fault(self) -> str | None:
-        """Return a warning if what was proved of tars here cannot be read; None if it can."""
+        """Return a warning if the proofs of tars here cannot be read; None if they can."""
         try:
             self._read_proofs()
         except InputError as error:
@@ -246,13 +246,13 @@ class MirrorFolder:
         return None
 
     def _read_proofs(self) -> dict[ShardName, VerifiedTar]:
-        """Return what was proved of tars here. Raises InputError if it is damaged."""
+        """Return the proofs of tars here. Raises InputError if the file is damaged."""
         path = self.state / "verified.json"
         body = _state_file(path)
         return documents.from_bytes(body, VerifiedTars, path).shards if body is not None else {}
 
     def save_proofs(self, proofs: dict[ShardName, VerifiedTar]) -> None:
-        """Keep what was proved, durably; what cannot be read is set aside."""
+        """Save the proofs, durably; an unreadable file is renamed first."""
         if self.proofs_fault() is not None:
             path = self.state / "verified.json"
             path.replace(path.with_name("verified.json.damaged"))
@@ -260,17 +260,17 @@ class MirrorFolder:
         atomic_files.write_bytes(self.state / "verified.json", documents.to_bytes(kept))
 
     def live(self, now: float) -> RunState | None:
-        """Return what the built-in client did a moment ago; None where it does not run."""
+        """Return the state of the built-in client; None if it does not run."""
         path = self.state / "live.json"
         try:
             body = _state_file(path)
             live = documents.from_bytes(body, RunState, path) if body is not None else None
-        except InputError:  # the client writes it again in a moment
+        except InputError:  # the client writes it again in some seconds
             return None
         return live if live is not None and abs(now - live.at) < 3 * LIVE_SECONDS else None
 
     def save_live(self, live: RunState | None) -> None:
-        """Tell `mirror status` what the built-in client does; None: it ends."""
+        """Write the state of the built-in client for `mirror status`; None: the client ends."""
         if live is None:
             (self.state / "live.json").unlink(missing_ok=True)
         else:
@@ -278,9 +278,9 @@ class MirrorFolder:
 
 
 def _state_file(path: Path) -> bytes | None:
-    """Return the bytes of a file of ours; None if nothing has its name.
+    """Return the bytes of a state file; None if it does not exist.
 
-    Raises InputError if that is no file, IncompleteError if the system refuses to look.
+    Raises InputError if it is not a file, IncompleteError if the system refuses access.
     """
     try:
         os.lstat(path)
@@ -292,7 +292,7 @@ def _state_file(path: Path) -> bytes | None:
 
 
 def _readable(path: Path) -> bytes | None:
-    """Return the bytes of a copy that can be fetched again; None where it cannot be read."""
+    """Return the bytes of a copy that can be fetched again; None if it cannot be read."""
     try:
         return read_limited(path, documents.LIMIT)
     except PackagerError:

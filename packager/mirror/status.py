@@ -19,7 +19,7 @@ from packager.model import ReleaseShard, ShardName
 
 
 def mirror_status(folder: MirrorFolder, clocks: Clocks, *, ask_client: bool) -> MirrorStatus:
-    """Return how each shard stands that is chosen or lies here.
+    """Return the status of each shard that is chosen or here.
 
     ask_client: whether the client is asked for seeding, ratio and peers. Raises InputError if this is not a mirror.
     """
@@ -67,7 +67,7 @@ def mirror_status(folder: MirrorFolder, clocks: Clocks, *, ask_client: bool) -> 
 
 
 def _health(held: Sequence[MirrorShard], client: str, *, stale: bool) -> Health:
-    """Return whether all is well, for programs that watch a mirror."""
+    """Return the health of a mirror, for monitoring programs."""
     chosen = [each for each in held if each.chosen]
     if any(each.bad for each in chosen):
         return "damaged"
@@ -81,7 +81,7 @@ def _health(held: Sequence[MirrorShard], client: str, *, stale: bool) -> Health:
 def mirror_magnets(folder: MirrorFolder, now: str) -> tuple[str, ...]:
     """Return the magnet links of the chosen shards, best first, without those that are obsolete or withheld.
 
-    now: RFC 3339. Raises InputError where nothing is followed here.
+    now: RFC 3339. Raises InputError if no release is followed here.
     """
     mirror = folder.required()
     links = {shard.name: shard.magnet for shard in SharingRule(folder.load_release(mirror), now=now).offered()}
@@ -89,7 +89,7 @@ def mirror_magnets(folder: MirrorFolder, now: str) -> tuple[str, ...]:
 
 
 def _state(lying: Mapping[ShardName, LocalShard], shard: ReleaseShard) -> LocalShard:
-    """Return how a shard lies."""
+    """Return the state of a shard's tar."""
     return lying.get(shard.name, local_shards.NOTHING)
 
 
@@ -102,7 +102,7 @@ def _held(
     proof: VerifiedTar | None,
     said: ClientTorrent | None,
 ) -> MirrorShard:
-    """Return how one shard stands."""
+    """Return the status of one shard."""
     return MirrorShard(
         name=shard.name,
         size=shard.size,
@@ -126,7 +126,7 @@ def _ask(
     clocks: Clocks,
     proofs: Mapping[ShardName, VerifiedTar],
 ) -> tuple[dict[ShardName, ClientTorrent] | None, str | None]:
-    """Return what the client tells of shards, or None, and why it tells nothing."""
+    """Return the shards' state in the client; or None, and why the client did not answer."""
     if spec == NONE:
         return None, None
     if spec == BUILTIN:

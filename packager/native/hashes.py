@@ -32,7 +32,7 @@ def lanes() -> int:
 
 
 def has_streams() -> bool:
-    """Say whether `StreamHashes` can be used: the processor has SHA instructions, and the library is there."""
+    """Return whether `StreamHashes` can be used: the processor has SHA instructions, and the library is there."""
     return _streams() is not None
 
 
@@ -210,7 +210,7 @@ def _read(path: Path) -> bytes:
 def _opened(data: bytes) -> ctypes.CDLL:
     """Load a library from a file in memory that holds these very bytes, whatever becomes of the one on the disk.
 
-    Raises OSError, and AttributeError where it has not our functions.
+    Raises OSError, and AttributeError if it has not our functions.
     """
     descriptor = os.memfd_create(LIBRARY.name)  # stays open: by this name the loader tells libraries apart
     with os.fdopen(descriptor, "wb", closefd=False) as file:
@@ -236,7 +236,7 @@ _SAMPLE = bytes(number * number % 251 for number in range(1600))
 
 
 def _has_right_lanes(library: ctypes.CDLL, way: int) -> bool:
-    """Say whether sixteen messages get the digests that hashlib finds; some microseconds."""
+    """Return whether sixteen messages get the digests that hashlib finds; some microseconds."""
     size, words = len(_SAMPLE) // LANES, bytearray(4 * 5 * LANES)
     digests, digests1 = bytearray(32 * LANES), bytearray(20 * LANES)
     library.packager_sha256(way, _SAMPLE, size, LANES, _pointer(digests))
@@ -249,7 +249,7 @@ def _has_right_lanes(library: ctypes.CDLL, way: int) -> bool:
 
 
 def _has_right_streams(library: ctypes.CDLL) -> bool:
-    """Say whether a stream gets the digests that hashlib finds; some microseconds."""
+    """Return whether a stream gets the digests that hashlib finds; some microseconds."""
     chains, spans = bytearray(library.packager_stream_size()), array("Q", (64, 300, 1))
     pieces, leaf, message = bytearray(20), bytearray(32), bytearray(32)
     library.packager_stream_start(_pointer(chains), len(_SAMPLE), 1)

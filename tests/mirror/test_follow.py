@@ -238,7 +238,7 @@ def test_the_reserve_stays_free_and_what_has_no_room_is_named(mirror: Mirror) ->
     found = choose_for_disk(release, settings(reserve=500), {}, lying={}, chosen_before=(), free=room + 3000, now=NOW)
     assert sum(each.size + each.documents for each in found.chosen) <= room + 2500
     assert len(found.chosen) == 2
-    assert [odd.what for odd in found.left_out] == ["no room for it on the disk beside the reserve"] * 2
+    assert [odd.what for odd in found.left_out] == ["not enough free disk space beside the reserve"] * 2
     assert not choose_for_disk(
         release, settings(reserve=10**9), {}, lying={}, chosen_before=(), free=room, now=NOW
     ).chosen

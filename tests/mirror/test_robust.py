@@ -184,7 +184,8 @@ def test_a_damaged_state_is_named_with_the_way_out_and_following_again_keeps_the
     for command in ("status", "sync", "magnets"):
         capsys.readouterr()
         assert mirror.run(command) == 2
-        assert "Move it away and follow the release again: tars that are here are kept" in capsys.readouterr().err
+        error = capsys.readouterr().err
+        assert "Move it away and follow the release again; tars that are here are checked and kept" in error
     assert state_of(mirror.folder) == before
     state.unlink()
     assert mirror.follow("--key", mirror.archive.key) == 0

@@ -229,7 +229,7 @@ def test_the_plan_warns_of_too_many_files_and_too_large_a_torrent(
     assert made.run(capsys, "scan").code == 0
     ran = made.run(capsys, "plan")
     assert ran.code == 0
-    assert "warning: all: 1 torrent of up to 5,115 files, where common clients are at ease with 5,000" in ran.out
+    assert "warning: all: 1 torrent of up to 5,115 files, but common clients handle only 5,000 well" in ran.out
     assert "warning: all: 1 .torrent of up to " in ran.out
     report = json.loads(made.run(capsys, "plan", "--json").out)
     assert [warning["where"] for warning in report["warnings"]] == ["all", "all"]

@@ -80,7 +80,7 @@ def decode_torrent(data: bytes, where: object, strict: frozenset[bytes]) -> Deco
 
     Bytes after its end, keys in any order, leading zeros, -0 and integers of more than 64 bits are remarks; so are keys
     that are doubled, of which the first counts. But in and for the values of the keys `strict` a doubled key is
-    refused: two readers would see two things. Raises InputError as `decode` for all else, and if it is no dictionary.
+    refused: two readers would see two things. Raises InputError like `decode` for all else, and if it is no dictionary.
     """
     if len(data) > LIMIT:
         raise InputError(where, f"{len(data)} bytes are more than the {LIMIT} that a .torrent may have")
@@ -221,7 +221,7 @@ class _LooseReader(_Reader):
 
 
 def get_integer(fields: Dictionary, key: str, where: object) -> int:
-    """Return the integer under `key`, at least 0. Raises InputError where there is none."""
+    """Return the integer under `key`, at least 0. Raises InputError if there is none."""
     value = fields.get(key.encode())
     if not isinstance(value, int) or value < 0:
         raise InputError(where, f'"{key}" is missing or not a whole number from 0')
@@ -229,7 +229,7 @@ def get_integer(fields: Dictionary, key: str, where: object) -> int:
 
 
 def get_string(fields: Dictionary, key: str, where: object) -> bytes:
-    """Return the string under `key`. Raises InputError where there is none."""
+    """Return the string under `key`. Raises InputError if there is none."""
     value = fields.get(key.encode())
     if not isinstance(value, bytes):
         raise InputError(where, f'"{key}" is missing or not a string')
@@ -237,7 +237,7 @@ def get_string(fields: Dictionary, key: str, where: object) -> bytes:
 
 
 def get_list(fields: Dictionary, key: str, where: object) -> list[Value]:
-    """Return the list under `key`. Raises InputError where there is none."""
+    """Return the list under `key`. Raises InputError if there is none."""
     value = fields.get(key.encode())
     if not isinstance(value, list):
         raise InputError(where, f'"{key}" is missing or not a list')
@@ -245,7 +245,7 @@ def get_list(fields: Dictionary, key: str, where: object) -> list[Value]:
 
 
 def get_dictionary(fields: Dictionary, key: str, where: object) -> Dictionary:
-    """Return the dictionary under `key`. Raises InputError where there is none."""
+    """Return the dictionary under `key`. Raises InputError if there is none."""
     value = fields.get(key.encode())
     if not isinstance(value, dict):
         raise InputError(where, f'"{key}" is missing or not a dictionary')

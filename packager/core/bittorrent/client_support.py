@@ -18,7 +18,7 @@ PIECE_COMMON = 16 * MIB  # bytes of a piece that every client takes
 class TorrentShape:
     """What of a torrent decides who takes it. torrent_size: bytes of the .torrent, None of a magnet link.
 
-    piece_length: bytes, None where it is not known yet.
+    piece_length: bytes, None if it is not known yet.
     """
 
     version: TorrentVersion

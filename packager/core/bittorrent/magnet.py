@@ -100,7 +100,7 @@ def bare_link(text: str) -> str:
 
 
 def is_link(text: str) -> bool:
-    """Say whether a text is meant as a magnet link."""
+    """Return whether a text is meant as a magnet link."""
     return _LINK.match(bare_link(text)) is not None
 
 

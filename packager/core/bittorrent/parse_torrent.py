@@ -125,7 +125,7 @@ def _check_unread(fields: Dictionary, kinds: Mapping[str, type], remarks: list[s
 
 
 def _integer(fields: Dictionary, key: str, remarks: list[str]) -> int | None:
-    """Return an optional integer from 0, None where there is none."""
+    """Return an optional integer from 0, None if there is none."""
     value = fields.get(key.encode())
     if isinstance(value, int) and value >= 0:
         return value
@@ -135,7 +135,7 @@ def _integer(fields: Dictionary, key: str, remarks: list[str]) -> int | None:
 
 
 def _string(fields: Dictionary, key: str, remarks: list[str]) -> str | None:
-    """Return an optional string that is only shown, never a path; None where there is none."""
+    """Return an optional string that is only shown, never a path; None if there is none."""
     value = fields.get(key.encode())
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")

@@ -18,8 +18,8 @@ from packager.core.bittorrent.file_offsets import FileOffsets, Int64s
 class PieceHashes:
     """Hashes of a file of `size` bytes in pieces of `piece_length` bytes, the last one shorter.
 
-    layer: 32 bytes a piece, empty where the file is at most one piece (then `pieces_root` says all) or
-    has no v2 hashes. pieces: 20 bytes a piece, empty where there are no v1 hashes.
+    layer: 32 bytes a piece, empty if the file is at most one piece (then `pieces_root` says all) or
+    has no v2 hashes. pieces: 20 bytes a piece, empty if there are no v1 hashes.
     """
 
     size: int
@@ -58,11 +58,11 @@ class PieceHashes:
         return self.span(piece)[1]
 
     def joins_next(self, piece: int) -> bool:  # noqa: ARG002 (see FolderHashes)
-        """Say whether a piece and the one after it are hashed alike, with nothing between their bytes."""
+        """Return whether a piece and the one after it are hashed alike, with nothing between their bytes."""
         return True
 
     def is_right(self, piece: int, data: memoryview | bytes) -> bool:
-        """Say whether `data`, all the bytes of a piece, is what was published."""
+        """Return whether `data`, all the bytes of a piece, is what was published."""
         width = self.width(piece)
         digest = merkle.root(merkle.leaves(data), width) if width else sha1(data).digest()
         return digest == self.expected[len(digest) * piece :][: len(digest)]
@@ -72,7 +72,7 @@ class PieceHashes:
 class FolderHashes(PieceHashes):
     """Hashes of several files in one stream, zeros after each; with v2 hashes each file begins a piece.
 
-    nodes: 32 bytes a piece, the root over what of it is a file's, empty where there are no v2 hashes. used: those
+    nodes: 32 bytes a piece, the root over what of it is a file's, empty if there are no v2 hashes. used: those
     bytes of each piece. wide: whether that file has several pieces, so that its trees are as wide as a piece.
     """
 
@@ -98,12 +98,12 @@ class FolderHashes(PieceHashes):
         return start + int(self.used[piece]) if self.nodes else stop
 
     def joins_next(self, piece: int) -> bool:
-        """Say whether a piece and the one after it are hashed alike, with nothing between their bytes."""
+        """Return whether a piece and the one after it are hashed alike, with nothing between their bytes."""
         full = self.used[piece] == self.piece_length
         return not self.nodes or bool(full and self.wide[piece] and self.wide[piece + 1])
 
     def is_right(self, piece: int, data: memoryview | bytes) -> bool:
-        """Say whether `data`, all the bytes of a piece with its zeros, is what was published."""
+        """Return whether `data`, all the bytes of a piece with its zeros, is what was published."""
         used = self.data_stop(piece) - self.span(piece)[0]
         return super().is_right(piece, data[:used]) and not any(data[used:])
 
@@ -111,7 +111,7 @@ class FolderHashes(PieceHashes):
 def folder_hashes(space: FileOffsets, trees: Sequence[tuple[bytes | None, bytes]], pieces: bytes) -> FolderHashes:
     """Return the hashes of a stream of files.
 
-    trees: (pieces root, piece layer) of each file in its order, None and b"" where it has none. pieces: 20 bytes a
+    trees: (pieces root, piece layer) of each file in its order, None and b"" if it has none. pieces: 20 bytes a
     piece, b"" without v1.
     """
     length, nodes = space.piece_length, bytearray()

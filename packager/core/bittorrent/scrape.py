@@ -36,7 +36,7 @@ class SwarmCounts(FrozenStruct, frozen=True, kw_only=True):
 
 
 def best_counts(counts: Iterable[SwarmCounts]) -> SwarmCounts:
-    """Return the largest of each count; None where none is known.
+    """Return the largest of each count; None if none is known.
 
     A seed announces itself to every tracker, and in every swarm of a shard that its client knows: a sum would
     count it several times. The largest is never more than there are.
@@ -56,7 +56,7 @@ def best_counts(counts: Iterable[SwarmCounts]) -> SwarmCounts:
 def scrape_url(announce: str) -> str:
     """Return the address that an HTTP tracker is asked for counts at (BEP 48).
 
-    Raises InputError where the announce URL has none: its last name does not begin with "announce".
+    Raises InputError if the announce URL has none: its last name does not begin with "announce".
     """
     parts = urlsplit(url(announce, "tracker", WEB))
     folder, slash, name = parts.path.rpartition("/")
@@ -77,7 +77,7 @@ def http_request(address: str, swarms: Iterable[Swarm]) -> str:
 def http_answer(data: bytes, swarms: Iterable[Swarm], where: object) -> dict[Swarm, SwarmCounts]:
     """Return the counts of those of `swarms` that an answer tells of; what else it holds is passed over.
 
-    Raises InputError where it is no answer, or says why there is none ("failure reason", BEP 48).
+    Raises InputError if it is no answer, or says why there is none ("failure reason", BEP 48).
     """
     value = bencode.decode(data, where, any_order=True)
     if not isinstance(value, dict):
@@ -112,7 +112,7 @@ def udp_address(announce: str) -> tuple[str, int]:
 
 
 def udp_connect(transaction: int) -> bytes:
-    """Return the packet that asks for a connection id. transaction: 32 bits, by chance."""
+    """Return the packet that asks for a connection id. transaction: 32 bits, at random."""
     return struct.pack(">QII", _PROTOCOL, _CONNECT, transaction)
 
 
@@ -133,7 +133,7 @@ def udp_request(connection: int, transaction: int, swarms: Sequence[Swarm]) -> b
 def udp_answer(packet: bytes, swarms: Sequence[Swarm], where: object) -> dict[Swarm, SwarmCounts]:
     """Return the counts of the first swarms asked for: a tracker may answer for fewer, and for one at least.
 
-    Raises InputError where the packet is no answer, or says why there is none.
+    Raises InputError if the packet is no answer, or says why there is none.
     """
     _check_action(packet, _SCRAPE, where)
     triples = min((len(packet) - 8) // 12, len(swarms))
@@ -152,7 +152,7 @@ def udp_transaction(packet: bytes) -> int | None:
 
 
 def _check_action(packet: bytes, action: int, where: object) -> None:
-    """Raise InputError where a packet of at least 8 bytes is not the answer that belongs here."""
+    """Raise InputError if a packet of at least 8 bytes is not the answer that belongs here."""
     (found,) = struct.unpack_from(">I", packet)
     if found == _ERROR:
         raise InputError(where, f'says "{display_text(packet[8 : 8 + _WHY].decode("utf-8", "replace"), _WHY)}"')

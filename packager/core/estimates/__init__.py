@@ -1,1 +1,1 @@
-"""How large, how long and how sure: the arithmetic of `estimate` and of samples. Measuring is in `engine/hashing/`."""
+"""Arithmetic of `estimate` and of random samples. Measurements are in `engine/hashing/`."""

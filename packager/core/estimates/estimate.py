@@ -1,6 +1,6 @@
-"""What a release will take, from its plan, its catalogue or two numbers: shards, torrents, site, time, disks, money.
+"""Estimate shards, torrents, site, time, disks and cost of a release, from its plan, its catalogue or two numbers.
 
-Pure arithmetic. Where a plan stands its shards are taken as they are; else they are reckoned from totals.
+Pure arithmetic. If there is a plan, its shards are exact; otherwise they are computed from totals.
 """
 
 import math
@@ -19,16 +19,16 @@ from packager.option_fields import WORKERS, option
 from packager.options import ShardOptions, TorrentOptions
 from packager.units import parse_count, parse_rate, parse_size
 
-# Bytes, as releases of this tool have them on the average; tables and pages hang on how much tags say.
+# Average bytes in releases of this tool. Tables and pages depend on the length of tags.
 PATH = 40  # a member's path
 LINE = 250  # a member's line in records.jsonl
-TABLE_ROW = 100  # a row of a members table: 32 of it a digest, which does not shrink
+TABLE_ROW = 100  # a row of a members table; 32 of them are an incompressible digest
 PAGE = 26_500  # a shard's page with 200 members
 LISTED = (
     3_600  # a shard in release.json (twice), torrents.json, magnets (twice), SHA256SUMS, its phase's page, manifest
 )
 _BAG_INFO = 300  # bag-info.txt
-_LINE = 10**10 // 8  # bytes a second: 10 Gbit/s
+_LINE = 10**10 // 8  # bytes per second: 10 Gbit/s
 _DISKS = 10**9
 
 Basis: TypeAlias = Literal["plan", "catalogue", "description"]
@@ -36,7 +36,7 @@ Order: TypeAlias = Literal["earliest years first", "most popular first"]
 
 
 class EstimatedStore(FrozenStruct, frozen=True, kw_only=True):
-    """Disks for one way to keep all copies of a release: bytes without the collection, disks that they fill, price."""
+    """One way to keep all copies of a release: bytes without the collection, number of disks, price."""
 
     way: Literal["with tars", "without tars"]
     size: int
@@ -45,17 +45,17 @@ class EstimatedStore(FrozenStruct, frozen=True, kw_only=True):
 
 
 class EstimatedFit(FrozenStruct, frozen=True, kw_only=True):
-    """What of a collection a budget holds, in one order. until: the last year or popularity that fits."""
+    """The part of a collection that fits a budget, in one order. until: the last year or popularity that fits."""
 
     order: Order
     files: int
     size: int
-    until: float | None  # None: it is known of none of them
-    unknown: int  # files among them of which it is not known; they come last
+    until: float | None  # None: unknown for all of them
+    unknown: int  # files among them without a known value; they come last
 
 
 class EstimateReport(FrozenStruct, frozen=True, kw_only=True):
-    """What a release will take. Sizes are bytes, durations seconds, money in the unit of the price given."""
+    """The report of `estimate`. Sizes are bytes, durations seconds, prices in the unit of the option."""
 
     basis: Basis
     records: int
@@ -69,12 +69,12 @@ class EstimateReport(FrozenStruct, frozen=True, kw_only=True):
     tables: int  # of all members tables
     pages: int  # pages, lists and documents
     site: int  # torrents, tables, pages
-    rate: float  # bytes a second that one core hashes in all the ways asked for
+    rate: float  # bytes per second that one core hashes with all selected algorithms
     workers: int
     hash_seconds: float
-    moved: int  # bytes that packing reads and writes; of virtual shards half of them
-    line_seconds: float  # that they take through one line of 10 Gbit/s
-    disk_seconds: float  # and by disks that read and write 1 GB/s together
+    moved: int  # bytes that packing reads and writes; half of them for virtual shards
+    line_seconds: float  # for these bytes at 10 Gbit/s
+    disk_seconds: float  # for these bytes with disks that read and write 1 GB/s in total
     upload_rate: int
     copies: int
     upload_seconds: float  # of all copies
@@ -88,7 +88,7 @@ class EstimateReport(FrozenStruct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class FileTotals:
-    """Files that are cut into shards together. Sums over all of them: payload, paths and lines in bytes."""
+    """Totals of files that are cut into shards together: payload, paths and lines in bytes."""
 
     files: int
     payload: int
@@ -98,7 +98,7 @@ class FileTotals:
 
 @dataclass(frozen=True)
 class ShardTotals:
-    """Shards: how many, the bytes of their tars and .torrents together, and the largest one's pieces and .torrent."""
+    """Totals of shards: number, bytes of all tars and .torrents, and the largest shard's piece length and .torrent."""
 
     shards: int
     size: int
@@ -111,7 +111,7 @@ class ShardTotals:
 class EstimateOptions:
     """What is estimated, and for which line, disks and prices.
 
-    rate: bytes a second that one core hashes; None: measured.
+    rate: bytes per second that one core hashes; None: measured.
     """
 
     records: int | None = option("Number of files, such as 86M.", metavar="N", parse=parse_count)
@@ -148,15 +148,15 @@ class EstimateOptions:
 
 
 def described(files: int, payload: int) -> FileTotals:
-    """Return a lot of which no more than these is known."""
+    """Return totals if only the number and size of the files are known."""
     return FileTotals(files, payload, files * PATH, files * LINE)
 
 
 def cut(lot: FileTotals, prefix: tuple[str, str], shards: ShardOptions, torrents: TorrentOptions) -> ShardTotals:
-    """Return the shards that next-fit will make of a lot, give or take one.
+    """Return the shards that next-fit makes of these totals; the number may be off by one.
 
     prefix: names of the collection and the phase. Each member adds a header, half a block of padding and its lines;
-    each shard but the last keeps room that is half a member's.
+    each shard but the last leaves half a member's size unused.
     """
     name = shard_name(*prefix, MOST_SHARDS)
     fixed = tar_layout.fixed_cost(name, _BAG_INFO)
@@ -175,7 +175,7 @@ def cut(lot: FileTotals, prefix: tuple[str, str], shards: ShardOptions, torrents
 
 
 def planned(plan: Plan) -> ShardTotals:
-    """Return the shards of a plan as they are."""
+    """Return the totals of a plan's shards, which are exact."""
     every = [shard for phase in plan.phases for shard in phase.shards]
     largest = max(every, key=lambda shard: shard.size)
     return ShardTotals(
@@ -198,7 +198,7 @@ def estimate(
     options: EstimateOptions,
     fits: Sequence[EstimatedFit] = (),
 ) -> EstimateReport:
-    """Return all that follows from the shards and the options. rate: bytes a second that one of the workers hashes."""
+    """Return the report for shards and options. rate: bytes per second that one worker hashes."""
     tables = lot.files * TABLE_ROW
     pages = shards.shards * (PAGE + LISTED)
     site = shards.torrents + tables + pages
@@ -234,7 +234,7 @@ def estimate(
 
 
 def _store(way: Literal["with tars", "without tars"], size: int, options: EstimateOptions) -> EstimatedStore:
-    """Return what keeping all copies of `size` bytes takes; the price is for the bytes, not for complete disks."""
+    """Return disks and price for all copies of `size` bytes. The price is for the bytes, not for complete disks."""
     disks = -(-size // options.disk_size) * options.copies
     price = round(size / 10**12 * options.price * options.copies * options.years, 2)
     return EstimatedStore(way=way, size=size * options.copies, disks=disks, price=price)

@@ -1,6 +1,6 @@
-"""Which pieces a seeded sample takes, and what it proves when all of them are right. Pure.
+"""Choose a seeded random sample of pieces, and compute what it proves if all of them are right. Pure.
 
-The same seed takes the same sample wherever and whenever: numbers come from SHA-256 of seed and place.
+The same seed always gives the same sample: random numbers come from SHA-256 of the seed and a counter.
 """
 
 import re
@@ -21,13 +21,13 @@ _COUNT = re.compile(r"\d{1,12}", re.ASCII)
 
 @dataclass(frozen=True)
 class SampleSize:
-    """How much a sample takes: a share of all, or a number where that is None."""
+    """The size of a sample: a share of all, or a number if the share is None."""
 
     share: Fraction | None
     count: int = 0
 
     def of(self, total: int) -> int:
-        """Return how many of `total` it takes: at least one, where there is one, and never more than all."""
+        """Return the sample's size for `total`: at least one if total is not 0, and at most total."""
         wanted = self.count if self.share is None else -int(-self.share * total // 1)
         return min(total, max(1, wanted))
 
@@ -44,9 +44,9 @@ def parse_sample(text: str) -> SampleSize:
 
 
 def sample(total: int, count: int, seed: int) -> Sequence[int]:
-    """Return `count` different numbers below `total`, ascending, each set of them as likely as another.
+    """Return `count` different random numbers below `total`, ascending. Each set is equally likely.
 
-    Robert Floyd's algorithm ("A sample of brilliance", 1987). Memory and time: those of `count`.
+    Robert Floyd's algorithm ("A sample of brilliance", 1987). Memory and time grow with `count`.
     """
     if count >= total:
         return range(total)
@@ -58,12 +58,12 @@ def sample(total: int, count: int, seed: int) -> Sequence[int]:
 
 
 def bad_below(total: int, taken: int) -> int:
-    """Return the least D for which a sample of `taken` of `total` with none bad proves: fewer than D are bad.
+    """Return the smallest D so that a sample of `taken` of `total` without a bad one proves that fewer than D are bad.
 
-    With CONFIDENCE: if D or more were bad, the chance that the sample met none would be at most 1 in 100.
+    With CONFIDENCE: if D or more were bad, the chance of a sample without a bad one would be at most 1 in 100.
     That chance is hypergeometric, C(total - D, taken) / C(total, taken).
     """
-    low, high = 1, total - taken + 1  # of total - taken + 1 bad ones the sample must meet one
+    low, high = 1, total - taken + 1  # with total - taken + 1 bad ones, the sample must contain one
     limit = float(np.log(float(1 - CONFIDENCE)))
     while low < high:
         middle = (low + high) // 2
@@ -81,7 +81,7 @@ def _log_chance_of_none(total: int, taken: int, bad: int) -> float:
 
 
 def sample_conclusion(total: int, taken: int, noun: str) -> str:
-    """Return in words what a sample proves in which nothing was bad."""
+    """Return in words what a sample without faults proves."""
     if taken >= total:
         return f"all {count_of(total, noun)} were read, and all are right"
     below = bad_below(total, taken)
@@ -92,7 +92,7 @@ def sample_conclusion(total: int, taken: int, noun: str) -> str:
 
 
 def _percent(share: Fraction) -> str:
-    """Return a share in percent with two significant digits, rounded up: what is said stays true."""
+    """Return a share in percent with two significant digits, rounded up so that the statement stays true."""
     percent = share * 100
     digits = 0
     while percent * 10**digits < 10 and digits < 9:

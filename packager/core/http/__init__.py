@@ -1,5 +1,5 @@
-"""What an HTTP request means and which hosts may be contacted: ranges, conditions, and the rule for addresses.
+"""HTTP requests and addresses: ranges, conditions, and which hosts may be contacted.
 
-`allowed_hosts.py` is the one decision about addresses that a document names. Sending and receiving is in `serve/` and
+`allowed_hosts.py` makes all decisions about addresses in documents. Code that sends and receives is in `serve/` and
 `engine/network/`.
 """

@@ -1,7 +1,7 @@
-"""Which network addresses a document may name: the one decision, for web seeds, trackers and redirects alike. No I/O.
+"""Decide which network addresses a document may name, for web seeds, trackers and redirects. No I/O.
 
-A document is written by a stranger: a torrent, a magnet link, a Metalink, a release. It may name hosts on the public
-Internet. It may not send us to this machine or to its network, where services trust whoever reaches them.
+Torrents, magnet links, Metalinks and releases are untrusted documents. They may name hosts on the public Internet,
+but not this machine or its network, because services there often trust all local clients.
 """
 
 import ipaddress
@@ -54,7 +54,7 @@ _EMBEDDED = tuple(
 
 
 def special_kind(address: str) -> str:
-    """Return what kind of address an IP address is, such as "a loopback"; "" for one on the public Internet."""
+    """Return the kind of an IP address, such as "a loopback"; "" for one on the public Internet."""
     found = _unwrapped(ipaddress.ip_address(address.partition("%")[0]))
     for kind, networks in SPECIAL:
         if any(found in network for network in networks):
@@ -73,7 +73,7 @@ def _unwrapped(address: IP) -> IP:
 
 @dataclass(frozen=True)
 class _Allowed:
-    """One host that may be contacted. port: None for any. network: of IP addresses. typed: not given by the option."""
+    """A host that may be contacted. port: None for any. network: of IP addresses. typed: from a URL."""
 
     host: str
     port: int | None
@@ -81,7 +81,7 @@ class _Allowed:
     typed: bool = False
 
     def is_host(self, host: str, port: int) -> bool:
-        """Say whether it is this host, by its name or its IP address as written."""
+        """Return whether a host name, or an IP address as written, is this host."""
         if self.port not in (None, port):
             return False
         if "*" in self.host:
@@ -89,7 +89,7 @@ class _Allowed:
         return self.host == host or (self.network is not None and _is_in(host, self.network))
 
     def is_address(self, address: str, port: int) -> bool:
-        """Say whether it is this IP address."""
+        """Return whether an IP address is this host."""
         return self.port in (None, port) and self.network is not None and _is_in(address, self.network)
 
 
@@ -100,12 +100,12 @@ class AllowedHosts:
     hosts: tuple[_Allowed, ...] = ()
 
     def with_addresses(self, addresses: Iterable[str]) -> "AllowedHosts":
-        """Return these and the hosts and ports of addresses that the user wrote; those of no host are left out."""
+        """Return these hosts and those of URLs that the user wrote; other texts are ignored."""
         found = (host_and_port(address) for address in addresses)
         return self._with(_entry(host, port, typed=True) for host, port in found if host)
 
     def with_origin(self, address: str) -> "AllowedHosts":
-        """Return these and the host that a document is read from, at any port; a folder's path adds none."""
+        """Return these hosts and the one that a document is read from, at any port. A folder's path adds none."""
         host, _ = host_and_port(address)
         return self._with([_entry(host, None, typed=True)] if host else ())
 
@@ -114,12 +114,12 @@ class AllowedHosts:
 
     @property
     def networks(self) -> tuple[Network, ...]:
-        """The IP addresses that were named."""
+        """The IP addresses among the hosts."""
         return tuple(each.network for each in self.hosts if each.network is not None)
 
     @property
     def names(self) -> tuple[tuple[str, int], ...]:
-        """The host names that were named, each with its port, 0 for any."""
+        """The host names, each with its port; 0 means any."""
         return tuple((each.host, each.port or 0) for each in self.hosts if not each.network and "*" not in each.host)
 
 
@@ -127,9 +127,9 @@ NO_HOSTS = AllowedHosts()
 
 
 def allowed_hosts(written: Iterable[str], where: str = OPTION) -> AllowedHosts:
-    """Return the hosts that an option names: HOST[:PORT], an IP address or network, or a pattern with "*".
+    """Return the hosts of the option: HOST[:PORT], an IP address or network, or a pattern with "*".
 
-    A pattern allows redirects to those hosts, on public addresses alone. Raises InputError.
+    A pattern allows redirects to those hosts, only on public addresses. Raises InputError.
     """
     return AllowedHosts(tuple(_parsed(each, where) for each in written))
 
@@ -157,7 +157,7 @@ def _entry(host: str, port: int | None, *, typed: bool = False) -> _Allowed:
 
 
 def _canonical(host: str) -> str:
-    """Return a host name or an IP address in one spelling."""
+    """Return the canonical form of a host name or an IP address."""
     name = host.strip("[]").partition("%")[0].lower().rstrip(".")
     try:
         return str(ipaddress.ip_address(name))
@@ -166,7 +166,7 @@ def _canonical(host: str) -> str:
 
 
 def _is_in(address: str, network: Network) -> bool:
-    """Say whether an IP address, or the IPv4 address inside, is in a network."""
+    """Return whether an IP address, or the IPv4 address inside, is in a network."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -175,7 +175,7 @@ def _is_in(address: str, network: Network) -> bool:
 
 
 def host_and_port(address: str) -> tuple[str, int]:
-    """Return the host and the port of an address that was checked; ("", 0) where it has none, as a path."""
+    """Return the host and the port of a checked URL; ("", 0) for a path."""
     try:
         parts = urlsplit(address)
         scheme = parts.scheme.lower()
@@ -187,11 +187,11 @@ def host_and_port(address: str) -> tuple[str, int]:
 
 
 def is_permitted(host: str, port: int, found: Sequence[str], allowed: AllowedHosts, *, was_public: bool) -> list[str]:
-    """Return those IP addresses of a host that may be contacted, in their order.
+    """Return the IP addresses of a host that may be contacted, in their order.
 
     found: what its name resolves to now. was_public: its name resolved to a public address before. A name that the
-    user wrote in an address may be that of a private host; but not if it was public before or is both now, for then
-    whoever controls the name chooses between the two (DNS rebinding). Raises InputError where no address is left.
+    user wrote in a URL may belong to a private host. But it is refused if it was public before or is both now, because
+    then the owner of the name could switch between the two (DNS rebinding). Raises InputError if no address is left.
     """
     public = [each for each in found if not special_kind(each)]
     name = _canonical(host)
@@ -220,11 +220,11 @@ def refusal(host: str, port: int, address: str) -> InputError:
 
 
 def redirected(asked: str, location: str, allowed: AllowedHosts) -> str:
-    """Return where a redirect leads; the address there is checked again when it is contacted.
+    """Return the target of a redirect. Its IP address is checked again when it is contacted.
 
-    Raises InputError for one away from http(s), from https to http, or to another host unless the option allows it.
-    The port belongs to the host, so that no server sends us to another service of the same machine; from http
-    to https the standard ports change as they should.
+    Raises InputError if it is not http(s), leads from https to http, or leads to another host that is not allowed.
+    The port is part of the host, so that a server cannot redirect to another service of the same machine. From http
+    to https, the standard ports may change.
     """
     where = display_text(asked)
     try:
@@ -234,7 +234,7 @@ def redirected(asked: str, location: str, allowed: AllowedHosts) -> str:
         secret = " without a user name or a password" if without_credentials(location) != location else ""
         raise InputError(where, f'redirects to "{shown_location}", which is no web address{secret}') from None
     if asked.lower().startswith("https:") and target.lower().startswith("http:"):
-        raise InputError(where, f'redirects from https to "{display_text(target, 120)}", where anybody can listen')
+        raise InputError(where, f'redirects from https to "{display_text(target, 120)}", which anyone can read')
     old, new = host_and_port(asked), host_and_port(target)
     same = old == new or (old[0] == new[0] and (old[1], new[1]) == (80, 443))
     if same or any(not each.typed and each.is_host(_canonical(new[0]), new[1]) for each in allowed.hosts):

@@ -1,6 +1,6 @@
-"""What a conditional request asks for, by the file's entity tag alone (RFC 9110, 13). Pure.
+"""Evaluate conditional requests, only by the file's entity tag (RFC 9110, 13). Pure.
 
-No file has a Last-Modified: a date in a request is passed over, as a server without a clock must.
+No file has a Last-Modified. A date in a request is ignored, as a server without a clock must do.
 """
 
 import re
@@ -15,16 +15,16 @@ _TAG = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 @dataclass(frozen=True)
 class ResponsePlan:
-    """What is sent: a status, and the ranges of a 206."""
+    """The answer: a status, and the ranges of a 206."""
 
     status: int
     ranges: tuple[Range, ...] = ()
 
 
 def evaluate_request(method: str, headers: Mapping[str, str], size: int, tag: str) -> ResponsePlan:
-    """Return what a GET or HEAD asks of a file of `size` bytes.
+    """Return the answer to a GET or HEAD for a file of `size` bytes.
 
-    headers: looked up by their names as RFC 9110 writes them. tag: the file's strong entity tag, in quotes.
+    headers: with names as in RFC 9110. tag: the file's strong entity tag, in quotes.
     """
     match = headers.get("If-Match")
     if match is not None and match.strip() != "*" and ("", tag) not in _TAG.findall(match):

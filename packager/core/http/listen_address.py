@@ -5,9 +5,9 @@ from packager.paths import display_text
 
 
 def parse_listen(text: str, where: str = "--listen") -> tuple[str, int]:
-    """Return the host and the port of "HOST:PORT"; an IPv6 address is in brackets, and ":PORT" is any of our addresses.
+    """Return the host and the port of "HOST:PORT"; an IPv6 address is in brackets, and ":PORT" means all addresses.
 
-    Port 0 is any free one. Raises InputError.
+    Port 0 means any free port. Raises InputError.
     """
     host, colon, port = text.rpartition(":")
     if host.startswith("[") and host.endswith("]"):

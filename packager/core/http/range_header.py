@@ -1,4 +1,4 @@
-"""The Range header of HTTP -> byte ranges, and the frame of an answer that holds several (RFC 9110, 14). Pure.
+"""Parse the Range header of HTTP, and write the headers of an answer with several ranges (RFC 9110, 14). Pure.
 
 Ranges are [start, stop) in bytes of a file.
 """
@@ -11,19 +11,19 @@ Range: TypeAlias = tuple[int, int]
 
 MOST = 64  # ranges of one request; RFC 9110 14.2 lets a server refuse many
 _SPEC = re.compile(r"([0-9]*)-([0-9]*)", re.ASCII)
-_DIGITS = 19  # hold every position of 63 bits; a longer number lies past the end of any file
+_DIGITS = 19  # enough for positions of 63 bits; a longer number is past the end of any file
 
 
 class UnsatisfiableError(Exception):
-    """No byte of the file is asked for, or more than it has, or not by the rules: 416. Never reaches a user."""
+    """The ranges are invalid, or past the end, or too many: status 416. It is always caught."""
 
 
 def parse_range(header: str, size: int) -> list[Range] | None:
-    """Return the ranges that a Range header asks of a file of `size` bytes, in its order; None: send all of it.
+    """Return the ranges of a Range header for a file of `size` bytes, in its order; None: send the complete file.
 
-    A unit other than bytes is passed over (RFC 9110 14.2), ranges past the end are left out. Raises
-    UnsatisfiableError where none is left, for what is no range, and for more than MOST ranges or more bytes
-    than the file has: one small request must not be answered with many times the file.
+    A unit other than bytes is ignored (RFC 9110 14.2), ranges past the end are left out. Raises
+    UnsatisfiableError if no range is left, for an invalid range, and for more than MOST ranges or more bytes
+    than the file has, so that a small request cannot cause an answer of many times the file.
     """
     unit, equals, specs = header.strip().partition("=")
     if not equals or unit.strip().lower() != "bytes":
@@ -38,7 +38,7 @@ def parse_range(header: str, size: int) -> list[Range] | None:
 
 
 def _parse_one(spec: str, size: int) -> Range | None:
-    """Return one range cut to the file; None where it lies past its end."""
+    """Return one range, cut to the file's size; None if it is past the end."""
     match = _SPEC.fullmatch(spec)
     if match is None or spec == "-":
         raise UnsatisfiableError
@@ -58,7 +58,7 @@ def content_range(each: Range, size: int) -> str:
 
 
 def part_heads(ranges: Sequence[Range], size: int, content_type: str, boundary: str) -> list[bytes]:
-    """Return what stands before each range's bytes in multipart/byteranges, and after the last (RFC 9110, 14.6)."""
+    """Return the headers before each range in multipart/byteranges, and the end after the last (RFC 9110, 14.6)."""
     heads = [
         f"\r\n--{boundary}\r\nContent-Type: {content_type}\r\nContent-Range: {content_range(each, size)}\r\n\r\n"
         for each in ranges

@@ -24,7 +24,7 @@ from packager.paths import collision_key, display_text, is_safe_name, is_safe_pa
 from packager.slug import is_slug
 from packager.units import GIB, count_of, parse_date
 
-_DO_NOT = "do not use it; ask the publisher, by another way, what is right"
+_DO_NOT = "do not use it; ask the publisher through another channel what is right"
 TABLE_LIMIT = GIB  # bytes of a members table that is fetched
 _RESERVED = {  # what a release and a mirror have beside the shards' documents, as `collision_key` has it
     *("release.json", "release.json.minisig", "releases", "minisign.pub", "sha256sums", "sha256sums.minisig"),
@@ -194,7 +194,7 @@ def _check_head(release: Release, faults: IssueList) -> None:
 
 
 def _is_key(line: str) -> bool:
-    """Say whether text is the one line of a public key."""
+    """Return whether text is the one line of a public key."""
     try:
         return PublicKey.parse(line).line == line
     except InputError:
@@ -202,7 +202,7 @@ def _is_key(line: str) -> bool:
 
 
 def _is_date(text: str) -> bool:
-    """Say whether a date stands as `units.parse_date` writes it."""
+    """Return whether a date stands as `units.parse_date` writes it."""
     try:
         return parse_date(text) == text
     except InputError:
@@ -299,7 +299,7 @@ def _check_names(release: Release, faults: IssueList) -> None:
 
 
 def _is_reserved(path: str) -> bool:
-    """Say whether a path is one that the release itself has, or that a file has while it is written."""
+    """Return whether a path is one that the release itself has, or that a file has while it is written."""
     names = [collision_key(name) for name in path.split("/")]
     return names[0] in _RESERVED or any(name.startswith(".") for name in names)
 

@@ -13,7 +13,7 @@ _LISTED = 600  # bytes of a shard in release.json beside its magnet link, the le
 
 
 def check_limits(plan: Plan, config: Config) -> None:
-    """Raise InputError where a magnet link or release.json would be more than readers take."""
+    """Raise InputError if a magnet link or release.json would be more than readers take."""
     size = 0
     for phase in plan.phases:
         if not phase.shards:

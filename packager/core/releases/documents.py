@@ -35,7 +35,7 @@ def to_bytes(document: FrozenStruct) -> bytes:
 def from_bytes(data: bytes, kind: type[T], where: object) -> T:
     """Return the document of type `kind` that `data` holds.
 
-    Raises InputError where it is larger than LIMIT, not JSON, nested too deep, of a newer format, lacks or
+    Raises InputError if it is larger than LIMIT, not JSON, nested too deep, of a newer format, lacks or
     has a field or value that the type does not, or holds a key twice.
     """
     if len(data) > LIMIT:

@@ -65,7 +65,7 @@ class KeptShard(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
 class KeptWithdrawal(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     """What must not change of a withdrawal; title, artist and files may be left out later, shards may be added.
 
-    reason: None where a mirror noted it before it kept reasons.
+    reason: None if a mirror noted it before it kept reasons.
     """
 
     id: str

@@ -75,7 +75,7 @@ class LookupHit:
 
 
 def parse_lookup(data: bytes, where: object) -> Lookup:
-    """Return a lookup.json. Raises InputError where it is none, or does not agree with itself."""
+    """Return a lookup.json. Raises InputError if it is none, or does not agree with itself."""
     lookup = documents.from_bytes(data, Lookup, where)
     sizes = _part_sizes(lookup.buckets, lookup.part_buckets, lookup.bucket_bytes)
     if not 0 < lookup.buckets < EMPTY or not 0 < lookup.bucket_bytes <= BUCKET_MOST or not lookup.part_buckets:
@@ -96,12 +96,12 @@ def _part_sizes(buckets: int, part_buckets: int, bucket_bytes: int) -> list[int]
 
 
 def normal(key: str) -> str:
-    """Return a key as it is hashed: an ISRC in capitals without hyphens and spaces, all else as it stands."""
+    """Return a key as it is hashed: an ISRC in capitals without hyphens and spaces, all else as it is."""
     return isrc(key) or key
 
 
 def isrc(text: str) -> str | None:
-    """Return a text as an ISRC (ISO 3901) of 12 characters; None where it is none."""
+    """Return a text as an ISRC (ISO 3901) of 12 characters; None if it is none."""
     bare = text.replace("-", "").replace(" ", "")
     return bare.upper() if _ISRC.fullmatch(bare) else None
 
@@ -120,7 +120,7 @@ def bucket_range(lookup: Lookup, key: str) -> BucketRange:
 
 
 def parse_bucket(lookup: Lookup, bucket: bytes, mark: int, where: object = LOOKUP) -> list[LookupHit]:
-    """Return the members that a bucket names for a mark, newest first. Raises InputError where one cannot be."""
+    """Return the members that a bucket names for a mark, newest first. Raises InputError if one cannot be."""
     slots = np.frombuffer(bucket, SLOT)
     found = slots[(slots["mark"] == mark) & (slots["shard"] != EMPTY)][: 2 * SAME_KEY]
     named = []

@@ -27,9 +27,9 @@ def metalink_path(shard: ReleaseShard) -> str:
 
 
 def has_metalink(release: Release, shard: ReleaseShard) -> bool:
-    """Say whether a shard that a release offers has a document.
+    """Return whether a shard that a release offers has a document.
 
-    Its release must tell where it is to be had, and something that Metalink can check it by.
+    Its release must tell where it is available, and something that Metalink can check it by.
     """
     has_hashes = shard.sha256 is not None or v1_torrent(shard) is not None
     has_address = bool(release.base_url or web_seeds(shard))
@@ -45,7 +45,7 @@ def metalink_of(release: Release, shard: ReleaseShard, pieces: bytes) -> bytes:
 
 
 def v1_torrent(shard: ReleaseShard) -> PublishedFile | None:
-    """Return the torrent of a shard that has v1 hashes, None where none has.
+    """Return the torrent of a shard that has v1 hashes, None if none has.
 
     The v1-only one where there is one: aria2 before 1.37 takes a wrong infohash from a hybrid, and the hashes of
     the pieces are the same.
@@ -61,10 +61,10 @@ def web_seeds(shard: ReleaseShard) -> tuple[str, ...]:
 def metalink(
     shard: ReleaseShard, *, web_seeds: Sequence[str], torrent: str | None = None, pieces: bytes = b""
 ) -> bytes:
-    """Return the document of a shard, or b"" where there is no address to fetch it from.
+    """Return the document of a shard, or b"" if there is no address to fetch it from.
 
     web_seeds: addresses of the tar itself, the preferred first. torrent: the address of NAME.torrent. pieces: the
-    `pieces` of its info dictionary, 20 bytes each, b"" where it has none (v2 only); they are left out where the
+    `pieces` of its info dictionary, 20 bytes each, b"" if it has none (v2 only); they are left out if the
     document would grow over LIMIT. The tar's SHA-256 stands where the release has it. Raises InputError for an
     address that is not http(s), and for pieces that are not as many as the shard has.
     """

@@ -121,7 +121,7 @@ class SecretKey:
         return _secret_text(_SECRET.pack(b"Ed", _NO_KDF, b"B2", bytes(32), 0, 0, covered))
 
     def protected(self, password: str, scrypt: ScryptParameters, where: object = "password") -> str:
-        """Return the key as a secret key file that a password covers. Raises InputError as `Scrypt.cover`."""
+        """Return the key as a secret key file that a password covers. Raises InputError like `Scrypt.cover`."""
         if not password:
             raise InputError(where, "the password is empty", "give one, or make a key with none")
         pair = self.key_id + self.seed + self.public.key
@@ -160,7 +160,7 @@ class SecretKey:
 
 
 def from_base64(line: bytes) -> bytes:
-    """Return what a line of base64 holds, empty where it is not the one right spelling of it."""
+    """Return what a line of base64 holds, empty if it is not the one right spelling of it."""
     try:
         found = base64.b64decode(line, validate=True)
     except binascii.Error:
@@ -193,7 +193,7 @@ def _checksum(pair: bytes) -> bytes:
 
 
 def _password_bytes(password: str, where: object) -> bytes:
-    """Return a password as minisign reads it. Raises InputError where minisign could not be given it."""
+    """Return a password as minisign reads it. Raises InputError if minisign could not be given it."""
     try:
         secret = password.encode("utf-8", "surrogateescape")  # a password from the environment need not be UTF-8
     except UnicodeEncodeError as error:

@@ -1,6 +1,6 @@
 """minisign's signatures as text: made and checked. Pure; no clock, no random, no file.
 
-The format is minisign 0.11's, so that anybody can check a release without this project: Ed25519
+The format is minisign 0.11's, so that anyone can check a release without this project: Ed25519
 (RFC 8032) over the BLAKE2b-512 (RFC 7693) of the data, and over that signature and the trusted comment.
 The same data, key and comment give the same bytes.
 """
@@ -25,7 +25,7 @@ _SIGNATURE = struct.Struct("<2s8s64s")  # "ED" or "Ed", key id, Ed25519 signatur
 def sign(data: bytes, secret: SecretKey, trusted_comment: str) -> bytes:
     """Return the .minisig text of `data`, prehashed ("ED"); byte for byte what minisign -S -t writes.
 
-    trusted_comment: one line, signed too. Raises InputError where it has control characters or is too long.
+    trusted_comment: one line, signed too. Raises InputError if it has control characters or is too long.
     """
     if not all(c.isprintable() or c == "\t" for c in trusted_comment):
         raise InputError("trusted comment", f"{trusted_comment!a} is not one line of printable characters")
@@ -71,7 +71,7 @@ def check(data: bytes, signature: bytes, public: PublicKey, *, where: object = "
         raise TrustError(
             where,
             f"wrong key id: made with key {key_name(key_id)}, not with {public.name}",
-            "do not use the files; ask the publisher, by another way, whether the key was changed",
+            "do not use the files; ask the publisher through another channel whether the key was changed",
         )
     key = Ed25519PublicKey.from_public_bytes(public.key)
     if not _holds(key, own, hashlib.blake2b(data).digest() if algorithm == b"ED" else data):
@@ -86,7 +86,7 @@ def check(data: bytes, signature: bytes, public: PublicKey, *, where: object = "
 
 
 def is_right(data: bytes, signature: bytes, public: PublicKey) -> bool:
-    """Say whether a .minisig text holds for `data`."""
+    """Return whether a .minisig text holds for `data`."""
     try:
         check(data, signature, public)
     except TrustError:
@@ -110,7 +110,7 @@ def _parse_signature(text: bytes, where: object) -> tuple[bytes, bytes, bytes, b
 
 
 def _holds(key: Ed25519PublicKey, signature: bytes, message: bytes) -> bool:
-    """Say whether an Ed25519 signature (64 bytes) is the key's over the message."""
+    """Return whether an Ed25519 signature (64 bytes) is the key's over the message."""
     try:
         key.verify(signature, message)
     except InvalidSignature:
@@ -119,7 +119,7 @@ def _holds(key: Ed25519PublicKey, signature: bytes, message: bytes) -> bool:
 
 
 def _is_utf8(text: bytes) -> bool:
-    """Say whether bytes are UTF-8."""
+    """Return whether bytes are UTF-8."""
     try:
         text.decode("utf-8")
     except UnicodeDecodeError:

@@ -144,7 +144,7 @@ def _why(strategy: Strategy, shard: ReleaseShard, seeds: int | None, *, rank: in
 
 
 def estimated(seeds: Sequence[int | None]) -> Floats:
-    """Return seed counts with the lower median of the known ones for those that are not known; 0 where none is.
+    """Return seed counts with the lower median of the known ones for those that are not known; 0 if none is.
 
     So a tracker that does not answer for some shards neither draws all mirrors to them nor hides them.
     """

@@ -61,7 +61,7 @@ def next_release(
     that are open to readers. closed: of those that are not, the dates until which they shall stay so, by
     name. last: the release before, and its bytes. withdrawals: all of them, `all_withdrawals`. next_key: the
     key that signs the releases after this one, where another does from then on. unread: how many files and folders
-    could not be read. Raises InputError where a shard that was published would change or vanish, since torrents cannot
+    could not be read. Raises InputError if a shard that was published would change or vanish, since torrents cannot
     change, and for a date before the last release's.
     """
     before = {shard.name: shard for shard in last[0].shards} if last else {}

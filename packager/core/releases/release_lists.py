@@ -28,7 +28,7 @@ class ListedTorrent(FrozenStruct, frozen=True, kw_only=True):
     """One torrent of torrents.json, by the field names that mirrors' scripts already read.
 
     Sizes are bytes. `btih` is what trackers and the DHT know the torrent by. The last four are what trackers
-    said when they were asked last; null where that is not known.
+    said when they were asked last; null if that is not known.
     """
 
     url: str
@@ -51,7 +51,7 @@ class ListedTorrent(FrozenStruct, frozen=True, kw_only=True):
 
 
 def magnets(release: Release, phase: str | None = None) -> str:
-    """Return magnets.txt: the magnet of each shard, or of one phase's, one a line, in the release's order.
+    """Return magnets.txt: the magnet of each shard, or of one phase's, one for each line, in the release's order.
 
     Without the shards that are obsolete or withheld (`hand_out`).
     """
@@ -64,7 +64,7 @@ def _offered(release: Release, phase: str | None = None) -> Iterator[ReleaseShar
 
 
 def magnets_v1(release: Release, phase: str | None = None) -> str:
-    """Return magnets-v1.txt: the magnets of the extra v1-only torrents, one a line; "" where there are none.
+    """Return magnets-v1.txt: the magnets of the extra v1-only torrents, one for each line; "" if there are none.
 
     They are of the same tars as `magnets` has, so a client takes one list or the other.
     """
@@ -113,7 +113,7 @@ def _listed(release: Release, shard: ReleaseShard, counted: Counted | None, *, i
 def short_infohash(shard: ReleaseShard) -> str:
     """Return the 40 hex digits that trackers and the DHT know a torrent by.
 
-    The v1 infohash; where there is none, the v2 infohash cut to 20 bytes (BEP 52, "upgrade path").
+    The v1 infohash; if there is none, the v2 infohash cut to 20 bytes (BEP 52, "upgrade path").
     """
     return (shard.infohash_v1 or shard.infohash_v2 or "")[:40]
 

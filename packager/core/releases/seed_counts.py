@@ -90,7 +90,7 @@ def merge_counts(
 
 
 def spread(release: Release, counted: Mapping[ShardName, Counted]) -> SeedSpread | None:
-    """Return how the shards stand together; None where nothing is known of any."""
+    """Return how the shards stand together; None if nothing is known of any."""
     shards = [shard.name for shard in release.shards if not shard.obsolete]
     had = [counted[name] for name in shards if name in counted]
     seeders = [each.counts.seeders for each in had if each.counts.seeders is not None]
@@ -107,13 +107,13 @@ def spread(release: Release, counted: Mapping[ShardName, Counted]) -> SeedSpread
 
 
 def newest(times: Iterable[str | None]) -> str | None:
-    """Return the latest of some RFC 3339 instants in UTC; None where there is none that can be read."""
+    """Return the latest of some RFC 3339 instants in UTC; None if there is none that can be read."""
     read = [(found, time) for time in times if time and (found := _instant(time)) is not None]
     return max(read)[1] if read else None
 
 
 def is_older(time: str, *, now: str, seconds: float) -> bool:
-    """Say whether a time that `newest` returned is longer ago than so many seconds."""
+    """Return whether a time that `newest` returned is longer ago than so many seconds."""
     then, here = _instant(time), _instant(now)
     return then is None or here is None or (here - then).total_seconds() > seconds
 

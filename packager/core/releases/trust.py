@@ -26,7 +26,7 @@ from packager.model import Release
 from packager.paths import display_text
 
 MISSED = 1000  # releases that a mirror steps through to catch up: twenty years of weekly ones
-_DO_NOT = "do not use it; ask the publisher, by another way, what is right"
+_DO_NOT = "do not use it; ask the publisher through another channel what is right"
 _OTHER_ADDRESS = "do not use this address; ask the publisher"
 
 

@@ -1,1 +1,1 @@
-"""What commands return: frozen values that the CLI prints and `--json` writes. No rule is decided here."""
+"""Reports of commands: frozen values that the CLI prints and `--json` writes. They contain no rules."""

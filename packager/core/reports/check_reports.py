@@ -1,6 +1,6 @@
-"""What checking, repairing and taking out found or did, as frozen facts: the screen prints them, `--json` writes them.
+"""Reports of verify, repair, rebuild, extract and get, which the CLI prints and `--json` writes.
 
-Sizes are bytes, durations seconds. Names are fit to be shown. Fields are only ever added.
+Sizes are bytes, durations seconds. Names are escaped for display. Fields may be added but are never removed.
 """
 
 from typing import Literal, TypeAlias
@@ -12,7 +12,7 @@ from packager.model import FrozenStruct
 
 
 class MemberIssue(FrozenStruct, frozen=True, kw_only=True):
-    """A member that could not be had as it was published, and why."""
+    """A member and a reason, such as why it cannot be read as published."""
 
     id: str
     path: str
@@ -20,7 +20,7 @@ class MemberIssue(FrozenStruct, frozen=True, kw_only=True):
 
 
 class ExtractedFile(FrozenStruct, frozen=True, kw_only=True):
-    """A member and the file it becomes, relative to the folder it goes to; path_b64 where that is not UTF-8."""
+    """A member and its file's path below the target folder; path_b64: exact, if the path is not UTF-8."""
 
     id: str
     member: str
@@ -30,26 +30,26 @@ class ExtractedFile(FrozenStruct, frozen=True, kw_only=True):
 
 
 class ExtractReport(FrozenStruct, frozen=True, kw_only=True):
-    """What `extract` took out of a shard."""
+    """The report of `extract`."""
 
     shard: str
     to: str
     dry_run: bool
-    selected: int  # members that were asked for
+    selected: int  # selected members
     bytes: int  # of them
     written: int
-    unchanged: int  # stood there, whole
-    bad_members: tuple[MemberIssue, ...]  # not what was published; nothing of them was written
+    unchanged: int  # were there before and are right
+    bad_members: tuple[MemberIssue, ...]  # differ from the published ones; they were not written
     blocked: tuple[MemberIssue, ...]  # another file has the name, and overwriting was not allowed
-    renamed: tuple[MemberIssue, ...]  # could not have the name that was asked for
-    has_documents: bool  # False: nothing published was found, the tar was held against its own manifest
-    files: tuple[ExtractedFile, ...]  # of a dry run: what would be written
-    unreachable: bool = False  # a store did not answer: the same command may do more later
-    evidence: Evidence | None  # what says how the members should be; null: the tar's own manifest
+    renamed: tuple[MemberIssue, ...]  # written under another name than the requested one
+    has_documents: bool  # False: no documents were found; the tar's own manifest was used
+    files: tuple[ExtractedFile, ...]  # in a dry run: files that would be written
+    unreachable: bool = False  # a store did not answer; run the command again later
+    evidence: Evidence | None  # what the members were checked against; null: the tar's own manifest
 
 
 class MissingMember(FrozenStruct, frozen=True, kw_only=True):
-    """A member that was not found: what to look for, and what was found in its place."""
+    """A member that was not found. reason: what was found instead."""
 
     id: str
     path: str
@@ -59,38 +59,38 @@ class MissingMember(FrozenStruct, frozen=True, kw_only=True):
 
 
 class RebuildReport(FrozenStruct, frozen=True, kw_only=True):
-    """How `rebuild` made a shard's tar, or what it lacks."""
+    """The report of `rebuild`."""
 
     shard: str
     to: str
     size: int  # of the tar
     members: int
-    complete: bool  # every published piece hash holds; False: nothing was written
-    unchanged: bool  # it stood there, whole
-    found_by_path: int  # members found where their path says
+    complete: bool  # every piece is right; False: nothing was written
+    unchanged: bool  # the tar was there before and is right
+    found_by_path: int  # members found at their own path
     found_by_content: int  # found by size and SHA-256
-    fetched: int  # members that no folder has, had from elsewhere
+    fetched: int  # members that were in no folder
     fetched_bytes: int
     seconds: float
     missing: tuple[MissingMember, ...]
-    evidence: Evidence  # what says how the shard should be
+    evidence: Evidence  # what the shard was checked against
     dry_run: bool = False  # nothing was written; complete: every member is found
 
 
 class UnrepairedPieces(FrozenStruct, frozen=True, kw_only=True):
-    """Adjacent pieces that stay bad: their bytes [start, stop) of the tar, and why no source repaired them."""
+    """Adjacent pieces that are still bad: their bytes [start, stop) of the tar, and why no source repaired them."""
 
     first: int  # piece, counted from 0
     last: int
     start: int
     stop: int
     reasons: tuple[str, ...]  # a sentence for each source that was asked
-    members: tuple[str, ...]  # that they touch, by path in the payload; empty where only the .torrent is known
+    members: tuple[str, ...]  # in these pieces, by path in the payload; empty if only the .torrent is known
     tag_files: tuple[str, ...]  # of the bag itself
 
 
 class DataSourceUse(FrozenStruct, frozen=True, kw_only=True):
-    """What one source gave to `repair`."""
+    """What `repair` read from one source."""
 
     name: str
     pieces: int  # repaired from it
@@ -98,7 +98,7 @@ class DataSourceUse(FrozenStruct, frozen=True, kw_only=True):
 
 
 class RepairReport(FrozenStruct, frozen=True, kw_only=True):
-    """What `repair` found bad in a shard's tar, repaired and left."""
+    """The report of `repair`: bad, repaired and unrepaired pieces."""
 
     shard: str  # the tar's path
     size: int  # of the shard as published
@@ -109,21 +109,21 @@ class RepairReport(FrozenStruct, frozen=True, kw_only=True):
     bad_bytes: int
     repaired: int  # pieces now right, read back from the disk
     repaired_bytes: int
-    excess_bytes: int  # bytes that stood past the shard's end
+    excess_bytes: int  # bytes after the shard's end
     truncated: bool  # they were cut off
-    missing_files: tuple[str, ...]  # without bytes, so that no piece tells of them: the first thousand
+    missing_files: tuple[str, ...]  # empty files, which are in no piece: the first thousand
     missing_file_count: int
     created_files: int  # of those
     extra_files: tuple[str, ...]  # not in the shard; none is ever deleted: the first thousand
     extra_file_count: int
-    complete: bool  # nothing is left to fix; where only some pieces were checked, of those
-    unreachable: bool  # a source did not answer and something is left: the same command may do more later
+    complete: bool  # nothing is left to fix in the checked pieces
+    unreachable: bool  # a source did not answer and something is left; run the command again later
     dry_run: bool
     seconds: float
     data_sources: tuple[DataSourceUse, ...]
     unrepaired_pieces: int
     unrepaired: tuple[UnrepairedPieces, ...]  # the first thousand
-    evidence: Evidence  # what says how the shard should be
+    evidence: Evidence  # what the shard was checked against
 
 
 SubjectKind: TypeAlias = Literal["tar", "bag", "loose files", "torrent", "sums"]
@@ -131,81 +131,81 @@ VerifyMode: TypeAlias = Literal["full", "quick", "sample"]
 
 
 class VerifiedTarget(FrozenStruct, frozen=True, kw_only=True):
-    """One tar, bag, torrent, sums file or shard's loose files as `verify` found it.
+    """A target of `verify`: a tar, bag, torrent, list of digests or shard's loose files.
 
-    size, pieces and files are those it should have.
+    size, pieces and files are the expected ones.
     """
 
     path: str
     kind: SubjectKind
-    checked_against: str  # what says how it should be
+    checked_against: str  # what it was compared with
     size: int
     pieces: int
-    files: int  # that are checked whole
+    files: int  # that have one digest each
     faults: int
-    complete: bool  # all that was to be read of it was read
-    error: str  # why its documents could not be used; "" where they could
-    evidence: Evidence | None  # how far `against` vouches; null: nothing does
+    complete: bool  # everything selected of it was read
+    error: str  # why its documents cannot be used, or ""
+    evidence: Evidence | None  # how far `checked_against` can be trusted; null: unknown
 
 
 class Sample(FrozenStruct, frozen=True, kw_only=True):
-    """Which part of all pieces and files was read, and what that proves."""
+    """The random sample that was read, and what it proves."""
 
     random_seed: int
     sampled: int
     total: int
     unit: str  # "piece" or "file"
     confidence: float
-    fewer_bad_than: int | None  # with that confidence fewer are bad; None where a fault was found
+    fewer_bad_than: int | None  # with that confidence, fewer are bad; None if a fault was found
     conclusion: str
 
 
 class VerifyReport(FrozenStruct, frozen=True, kw_only=True):
-    """What `verify` proved, and every fault that it found."""
+    """The report of `verify`: what was verified, and all faults."""
 
     mode: VerifyMode
-    ok: bool  # no fault was found, and nothing was refused
-    complete: bool  # all that was to be read was read
+    ok: bool  # no fault was found, and all documents could be used
+    complete: bool  # everything selected was read
     targets: tuple[VerifiedTarget, ...]
     faults: tuple[Fault, ...]
-    size: int  # of all subjects as published
+    size: int  # of all targets as published
     read_bytes: int  # bytes
-    verified_earlier_bytes: int  # bytes that the state file says were proved, and that were not read again
+    verified_earlier_bytes: int  # bytes not read again, because the state file says that they were verified
     seconds: float
     sample: Sample | None
-    retried_tasks: int = 0  # on a cluster: tasks begun again, because a worker died, hung or could not
+    retried_tasks: int = 0  # on a cluster: tasks repeated because a worker died, hung or failed
 
 
 class ShardTransfer(FrozenStruct, frozen=True, kw_only=True):
-    """A shard that members were had of, what it weighs, and how little of it was transferred."""
+    """A shard with selected members, its size, and how many bytes of it were transferred."""
 
     name: str
     size: int
-    members: int  # that were asked for
+    members: int  # selected members
     bytes: int  # of those members
     transferred_bytes: int
 
 
 class GetReport(FrozenStruct, frozen=True, kw_only=True):
-    """What `get` took out of a release, or, of a dry run or of --magnet, would take."""
+    """The report of `get`; for a dry run or --magnet, what it would write."""
 
     release: str  # its address or folder; "" for a magnet link
     to: str
     dry_run: bool
     evidence: Evidence
-    selected: int  # members that were asked for
+    selected: int  # selected members
     bytes: int  # of them
     written: int
-    unchanged: int  # stood there, whole
-    bad_members: tuple[MemberIssue, ...]  # not what was published, or no source has it; nothing of them was written
+    unchanged: int  # were there before and are right
+    bad_members: tuple[MemberIssue, ...]  # no source has them as published; they were not written
     blocked: tuple[MemberIssue, ...]  # another file has the name, and overwriting was not allowed
-    renamed: tuple[MemberIssue, ...]  # could not have the name that was asked for
-    files: tuple[ExtractedFile, ...]  # the file that each becomes
+    renamed: tuple[MemberIssue, ...]  # written under another name than the requested one
+    files: tuple[ExtractedFile, ...]  # the file of each member
     shards: tuple[ShardTransfer, ...]
-    lookup_requests: int  # to find the members: of index, tables and documents
+    lookup_requests: int  # to find the members in index, tables and documents
     lookup_bytes: int
-    transferred_bytes: int  # bytes of members and of pieces that hold them
-    shards_size: int  # what those shards weigh
-    unreachable: bool  # a source did not answer: the same command may do more later
-    magnets: tuple[str, ...]  # that name each member
-    withheld: tuple[Withheld, ...]  # shards to which no link is handed out, and why
+    transferred_bytes: int  # bytes of members and of pieces that contain them
+    shards_size: int  # bytes of those shards
+    unreachable: bool  # a source did not answer; run the command again later
+    magnets: tuple[str, ...]  # one for each member
+    withheld: tuple[Withheld, ...]  # shards whose links are not shown, and why

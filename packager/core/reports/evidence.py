@@ -1,4 +1,4 @@
-"""What says how data should be, and how far that can be trusted: every "good" names it. Pure."""
+"""What data was compared with, and how far that can be trusted. Pure."""
 
 from typing import Literal, TypeAlias
 
@@ -11,12 +11,12 @@ class Evidence(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     """What data was compared with.
 
     signature: a release that was signed by `key`. release: one whose signature was not checked. manifest: a
-    shard's documents alone. torrent, list: a .torrent, a list of digests. bag: a bag's own manifests. magnet: a link
-    that names a member. transport: what came from the release's address, unchecked.
+    shard's documents without a release. torrent, list: a .torrent, a list of digests. bag: its manifests. magnet: link
+    naming a member. transport: what came from the release's address, unchecked.
     """
 
     kind: EvidenceKind
-    name: str  # the release, the file, or the bag's manifests; fit to be shown
+    name: str  # the release, the file, or the bag's manifests; escaped for display
     serial: int | None = None  # of a release
     collection: str | None = None
     key: str | None = None  # id of the key that signed the release
@@ -28,10 +28,10 @@ class Evidence(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
         return {
             "signature": f"{release}, signed by key {self.key}",
             "release": release,
-            "manifest": f"the manifest {self.name}; no release vouches for it",
+            "manifest": f"the manifest {self.name}; no release confirms it",
             "torrent": f"the torrent {self.name}",
             "list": f"the list {self.name}",
             "bag": f"the bag's own manifests ({self.name})",
             "magnet": "the magnet link",
-            "transport": f"what {self.name} sent; only the way it came vouches for it",
+            "transport": f"the data from {self.name}; only the connection confirms it",
         }[self.kind]

@@ -1,4 +1,4 @@
-"""Damage as values: which bytes of which file are not what was published, and the members they touch. Pure."""
+"""Faults: which bytes of which file differ from the published ones, and the members in them. Pure."""
 
 import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,26 +21,26 @@ FaultKind: TypeAlias = Literal["bad", "missing", "short", "long", "extra", "unre
 
 
 class Fault(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing that is not as published, in the file (or the folder of a torrent) at `path`.
+    """A fault of the file (or the folder of a torrent) at `path`.
 
-    bad: read, and other bytes than published. missing: no such file. short, long: fewer or more bytes.
-    extra: nothing published knows it. unreadable: the system cannot read it, as `what` says. `what` is
-    fit to be shown; path_b64 is the exact path where that is not UTF-8.
+    bad: bytes differ from the published ones. missing: no such file. short, long: fewer or more bytes.
+    extra: not published. unreadable: the system cannot read it; `detail` has the reason. Texts are
+    escaped for display; path_b64 is the exact path if that is not UTF-8.
     """
 
     kind: FaultKind
     path: str
     path_b64: str | None = None
     detail: str = ""
-    start: int | None = None  # bytes [start, stop) that are concerned, where not the whole file is
+    start: int | None = None  # bytes [start, stop) of the fault; None: the complete file
     stop: int | None = None
-    first_piece: int | None = None  # counted from 0, and the last one included
+    first_piece: int | None = None  # counted from 0; last_piece is included
     last_piece: int | None = None
     members: tuple[str, ...] = ()  # by path in the payload; files of a torrent
     tag_files: tuple[str, ...] = ()  # of the bag itself
 
     def of_range(self, start: int, stop: int) -> "Fault":
-        """Return the fault as one of bytes [start, stop)."""
+        """Return the fault with the bytes [start, stop)."""
         return msgspec.structs.replace(self, start=start, stop=stop)
 
     def sentence(self) -> str:
@@ -62,7 +62,7 @@ class Fault(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def file_fault(kind: FaultKind, path: bytes, what: str = "") -> Fault:
-    """Return a fault of a whole file."""
+    """Return a fault of a complete file."""
     text, b64 = _written(path)
     return Fault(kind=kind, path=text, path_b64=b64, detail=display_text(what))
 
@@ -82,7 +82,7 @@ def size_fault(path: bytes, found: int, wanted: int) -> Fault:
 
 
 def _written(path: bytes) -> tuple[str, str | None]:
-    """Return a path as it stands in JSON: text, and base64 of the bytes where they are not UTF-8."""
+    """Return a path for JSON: text, and base64 of the bytes if they are not UTF-8."""
     try:
         return path.decode("utf-8"), None
     except UnicodeDecodeError:
@@ -91,9 +91,9 @@ def _written(path: bytes) -> tuple[str, str | None]:
 
 @dataclass(frozen=True)
 class NamedRanges:
-    """Where named things lie in a stream of bytes: [starts, stops), ascending, none over another.
+    """Named ranges [starts, stops) of a stream of bytes, ascending and without overlap.
 
-    name: that of number i. tags: how many before and after the members are the bag's own files.
+    name: returns the name of range i. tags_before, tags_after: number of tag files around the members.
     """
 
     starts: Int64s
@@ -103,7 +103,7 @@ class NamedRanges:
     tags_after: int = 0
 
     def touched(self, start: int, stop: int) -> tuple[list[str], list[str]]:
-        """Return the names of members and of the bag's own files that bytes [start, stop) touch."""
+        """Return the names of members and of tag files in bytes [start, stop)."""
         first = int(np.searchsorted(self.stops, start, "right"))
         after = int(np.searchsorted(self.starts, stop, "left"))
         members: list[str] = []
@@ -120,19 +120,19 @@ NOTHING = NamedRanges(np.zeros(0, np.int64), np.zeros(0, np.int64), str)
 
 @dataclass(frozen=True)
 class ExpectedStream:
-    """What is published of a stream of bytes: the hashes of its pieces, and what lies where."""
+    """The published piece hashes of a stream, and the ranges of its members and files."""
 
     pieces: PieceHashes
     extents: NamedRanges
 
 
 def shard_extents(layout: Layout) -> NamedRanges:
-    """Return where each member and tag file lies in a shard's stream."""
+    """Return the range of each member and tag file in a shard's stream."""
     return tar_extents(layout) if isinstance(layout, TarLayout) else _folder_extents(layout)
 
 
 def _folder_extents(layout: Layout) -> NamedRanges:
-    """Return where each file of a shard's folder lies."""
+    """Return the range of each file of a shard's folder."""
     assert isinstance(layout, FolderLayout)
     every = list(layout.files())
     names = [name.removeprefix(PAYLOAD) for name, _, _ in every]
@@ -142,7 +142,7 @@ def _folder_extents(layout: Layout) -> NamedRanges:
 
 
 def tar_extents(layout: TarLayout) -> NamedRanges:
-    """Return where each member and tag file lies in a shard's tar, header included, padding not."""
+    """Return the range of each member and tag file in a shard's tar, with its header and without its padding."""
     records = int(layout.record_ends[-1]) if len(layout.record_ends) else 0
     lines = int(layout.manifest_ends[-1]) if len(layout.manifest_ends) else 0
     before = _tag_spans(
@@ -171,7 +171,7 @@ def tar_extents(layout: TarLayout) -> NamedRanges:
 
 
 def _tag_spans(shard: str, at: int, files: Mapping[str, int]) -> list[tuple[str, int, int]]:
-    """Return (name, start, stop) of tag files that stand one after the other from `at`."""
+    """Return (name, start, stop) of consecutive tag files from `at`."""
     spans = []
     for name, size in files.items():
         stop = at + build_tar_header.header_size(f"{shard}/{name}", size) + size
@@ -185,7 +185,7 @@ def _column(spans: Sequence[tuple[str, int, int]], column: Literal[1, 2]) -> Int
 
 
 def file_extents(names: Sequence[str], starts: Sequence[int], lengths: Sequence[int]) -> NamedRanges:
-    """Return where files lie in the stream of a torrent, in its order."""
+    """Return the range of each file in the stream of a torrent, in its order."""
     at = np.array(starts, np.int64)
     return NamedRanges(at, at + np.array(lengths, np.int64), names.__getitem__)
 
@@ -204,8 +204,8 @@ def merge_faults(numbers: Iterable[int]) -> list[range]:
 def piece_faults(path: bytes, known: ExpectedStream, bad: Iterable[int], unreadable: Mapping[int, str]) -> list[Fault]:
     """Return the faults of a stream in its order, neighbouring pieces as one.
 
-    bad: pieces that were read and are wrong. unreadable: pieces by the system's words; those with the same
-    words are one fault.
+    bad: numbers of wrong pieces. unreadable: the system's message for each unreadable piece; pieces with the same
+    message are one fault.
     """
     by_words: dict[str, list[int]] = {}
     for piece in sorted(unreadable):
@@ -217,9 +217,9 @@ def piece_faults(path: bytes, known: ExpectedStream, bad: Iterable[int], unreada
 
 
 def gap_fault(gone: Fault, known: ExpectedStream, *, at: int = 0) -> Fault:
-    """Return the fault "missing" or "short" of a file with all pieces that it leaves unproved, and what they touch.
+    """Return the fault "missing" or "short" of a file with its pieces, which cannot be verified, and their members.
 
-    gone: with the bytes [start, stop) of the file that are not there. at: where it begins in the stream of pieces.
+    gone: the fault with the missing bytes [start, stop) of the file. at: the file's offset in the stream of pieces.
     """
     assert gone.start is not None
     assert gone.stop is not None

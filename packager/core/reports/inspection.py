@@ -1,7 +1,7 @@
-"""What `inspect` found in a file, as frozen facts: the screen prints them, `--json` writes them.
+"""Reports of `inspect`, which the CLI prints and `--json` writes.
 
-Sizes are bytes, dates RFC 3339, digests lower-case hex. Lists of files, entries, links and faults hold
-the first LISTED; the count beside each tells all. Fields are only ever added.
+Sizes are bytes, dates RFC 3339, digests lower-case hex. Lists of files, entries, links and faults contain
+the first LISTED, with the total count beside them. Fields may be added but are never removed.
 """
 
 from typing import Literal
@@ -24,7 +24,7 @@ FileKind = Literal[
 
 
 class ClientTrouble(FrozenStruct, frozen=True, kw_only=True):
-    """A client that refuses a torrent or reads it wrong. tried: seen by us in that version."""
+    """A client that refuses a torrent or reads it wrong. tried: the developers of packager saw it in that version."""
 
     client: str
     version: str
@@ -34,7 +34,7 @@ class ClientTrouble(FrozenStruct, frozen=True, kw_only=True):
 
 
 class NamedFile(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
-    """A file of a torrent. path_b64 (base64) is exact where the name is not UTF-8 and `path` is near it."""
+    """A file of a torrent. If the name is not UTF-8, `path` is approximate and path_b64 (base64) is exact."""
 
     path: str
     size: int
@@ -42,7 +42,7 @@ class NamedFile(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class TorrentFacts(FrozenStruct, frozen=True, kw_only=True, tag="torrent"):
-    """What a .torrent says. `size` is of the files; `padding` of the pad files between them."""
+    """The facts of a .torrent. size: of the files. padding: of the pad files between them."""
 
     name: str
     version: TorrentVersion
@@ -63,7 +63,7 @@ class TorrentFacts(FrozenStruct, frozen=True, kw_only=True, tag="torrent"):
 
 
 class MagnetFacts(FrozenStruct, frozen=True, kw_only=True):
-    """What a magnet link says. chosen: ranges of file numbers as BEP 53 writes them, "4-6"; empty for all."""
+    """The facts of a magnet link. selected: ranges of file numbers as in BEP 53, "4-6"; empty for all."""
 
     version: TorrentVersion
     infohash_v1: Infohash | None
@@ -78,14 +78,14 @@ class MagnetFacts(FrozenStruct, frozen=True, kw_only=True):
 
 
 class MagnetsFacts(FrozenStruct, frozen=True, kw_only=True, tag="magnet links"):
-    """The links of a list, one a line, or the one that was given."""
+    """The links of a list with one for each line, or the link of the command line."""
 
     count: int
     magnets: tuple[MagnetFacts, ...]
 
 
 class TarEntry(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
-    """An entry of a tar. offset: where its data begin. bag: what it is in a bag, if it is in one."""
+    """An entry of a tar. offset: of its data. bag: its role in a bag, if it is in one."""
 
     path: str
     type: str
@@ -97,7 +97,7 @@ class TarEntry(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class BagFacts(FrozenStruct, frozen=True, kw_only=True):
-    """The bag that a tar holds (RFC 8493): payload files and their bytes, and its tag files."""
+    """The bag in a tar (RFC 8493): payload files and their bytes, and its tag files."""
 
     name: str
     payload_files: int
@@ -108,7 +108,7 @@ class BagFacts(FrozenStruct, frozen=True, kw_only=True):
 class TarFacts(FrozenStruct, frozen=True, kw_only=True, tag="tar"):
     """A tar, entry by entry. `payload` is the bytes of all files' data.
 
-    deterministic: every byte but the files' own is what a shard would have. departures: why not, the first few.
+    deterministic: all bytes outside the files are the same as in a shard. departures: the first reasons why not.
     """
 
     entry_count: int
@@ -120,13 +120,13 @@ class TarFacts(FrozenStruct, frozen=True, kw_only=True, tag="tar"):
 
 
 class ManifestFacts(FrozenStruct, frozen=True, kw_only=True, tag="manifest"):
-    """A shard's manifest, as it stands."""
+    """A shard's manifest, unchanged."""
 
     manifest: Manifest
 
 
 class ObsoleteFacts(FrozenStruct, frozen=True, kw_only=True):
-    """A shard that nobody need hold any more: since which serial, what took its place, and why."""
+    """A shard that need not be kept any more: since which serial, its replacements, and why."""
 
     name: str
     since: int
@@ -137,7 +137,7 @@ class ObsoleteFacts(FrozenStruct, frozen=True, kw_only=True):
 class ReleaseFacts(FrozenStruct, frozen=True, kw_only=True, tag="release"):
     """A release document. sha256: of its bytes, which the next release's `previous` names.
 
-    chain: releases before it that lie in releases/ and follow from one another, back from it without a gap.
+    chain: number of earlier releases in releases/ that form an unbroken chain to this one.
     shards, members, payload and size are summed over the shards that are not obsolete.
     """
 
@@ -163,7 +163,7 @@ class ReleaseFacts(FrozenStruct, frozen=True, kw_only=True, tag="release"):
 
 
 class MembersFacts(FrozenStruct, frozen=True, kw_only=True, tag="members table"):
-    """A members table: its rows, their bytes, and how many there are of each kind. row_groups: 0 of one as lines."""
+    """A members table: its rows, their bytes, and the number of each kind. row_groups: 0 for a TSV table."""
 
     rows: int
     row_groups: int
@@ -173,7 +173,7 @@ class MembersFacts(FrozenStruct, frozen=True, kw_only=True, tag="members table")
 
 
 class CatalogueFacts(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True, tag="catalogue"):
-    """A catalogue: as seekable JSONL.zst frames, unpacked into so many bytes of lines; or as Parquet row groups."""
+    """A catalogue, either as seekable JSONL.zst with frames and uncompressed bytes, or as Parquet with row groups."""
 
     records: int
     frames: int | None = None
@@ -182,7 +182,7 @@ class CatalogueFacts(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class SignatureFacts(FrozenStruct, frozen=True, kw_only=True, tag="signature"):
-    """A minisign signature; whether it holds is for who has the file and the key."""
+    """A minisign signature, not checked here, because that needs the file and the key."""
 
     key: str
     prehashed: bool
@@ -190,7 +190,7 @@ class SignatureFacts(FrozenStruct, frozen=True, kw_only=True, tag="signature"):
 
 
 class KeyFacts(FrozenStruct, frozen=True, kw_only=True, tag="public key"):
-    """A minisign public key; `line` is it for `minisign -P`."""
+    """A minisign public key; `line` is the value for `minisign -P`."""
 
     key: str
     line: str
@@ -210,15 +210,15 @@ Facts = (
 
 
 class Inspection(FrozenStruct, frozen=True, kw_only=True):
-    """What a file is and says, and every fault found. facts is null where a fault left none to read."""
+    """The report of `inspect`. facts is null if a fault makes them unreadable."""
 
     file: str
     kind: FileKind
-    size: int  # of the file, or of the link that was given
+    size: int  # of the file or link
     facts: Facts | None
     fault_count: int
     faults: tuple[Issue, ...]
-    remarks: tuple[Issue, ...]  # wrong, but ignored by readers; the exit code does not count them
+    remarks: tuple[Issue, ...]  # problems that readers ignore; they do not change the exit code
 
     @property
     def ok(self) -> bool:

@@ -1,4 +1,4 @@
-"""What is wrong or worth a warning, as a place and a sentence: the one kind of line in every report's lists. Pure."""
+"""Issues: a place and a sentence, the lines of all reports. Pure."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ LISTED = 1000
 class Issue(FrozenStruct, frozen=True, kw_only=True):
     """One thing that the user should know: a warning, or the reason why a file, shard or record is left out.
 
-    where: the path, record, byte, line or field, or "" for the file as such; fit to be shown.
+    where: the path, record, byte, line or field, or "" for the file itself; escaped for display.
     """
 
     where: str
@@ -18,10 +18,10 @@ class Issue(FrozenStruct, frozen=True, kw_only=True):
 
 
 class IssueList:
-    """Faults of one file as they are found: all counted, the first LISTED kept; and remarks, which are no faults."""
+    """Faults and remarks of one file. All faults are counted; the first LISTED of both are kept."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start empty."""
         self.count = 0
         self.remarks: list[Issue] = []
         self._kept: list[Issue] = []
@@ -33,7 +33,7 @@ class IssueList:
             self._kept.append(Issue(where=where, what=what))
 
     def remark(self, where: str, what: str) -> None:
-        """Take note of something that is wrong and that readers ignore; the first LISTED are kept."""
+        """Add a problem that readers ignore; the first LISTED are kept."""
         if len(self.remarks) < LISTED:
             self.remarks.append(Issue(where=where, what=what))
 

@@ -1,6 +1,6 @@
-"""What following a release planned, did and holds, as frozen facts: the screen prints them, `--json` writes them.
+"""Reports of the mirror commands, which the CLI prints and `--json` writes.
 
-Sizes are bytes, durations seconds. Names are fit to be shown. Fields are only ever added.
+Sizes are bytes, durations seconds. Names are escaped for display. Fields may be added but are never removed.
 """
 
 from typing import Literal, TypeAlias
@@ -16,7 +16,7 @@ FetchState: TypeAlias = Literal["waiting", "checking", "downloading", "seeding",
 
 
 class PlannedDownload(FrozenStruct, frozen=True, kw_only=True):
-    """A shard that is to be held, and why."""
+    """A chosen shard, and why."""
 
     name: str
     phase: str
@@ -27,27 +27,27 @@ class PlannedDownload(FrozenStruct, frozen=True, kw_only=True):
 
 
 class Removable(FrozenStruct, frozen=True, kw_only=True):
-    """A tar in the mirror's folder that is not among the chosen."""
+    """A tar in the mirror's folder that is not chosen."""
 
     name: str
     size: int  # on the disk
     reason: str
     ended: bool  # it should be deleted: the publisher replaced it, or it must not be handed out
-    prune: bool  # `mirror prune` deletes it: it should be, and this mirror fetched it
+    prune: bool  # `mirror prune` deletes it: it should be deleted, and this mirror fetched it
 
 
 class SeedCountSource(FrozenStruct, frozen=True, kw_only=True):
-    """Where the seed counts of a plan come from. at: when they were counted; None where that is not known."""
+    """The source of a plan's seed counts. counted_at: RFC 3339; None if unknown."""
 
     source: CountSource
     counted_at: str | None
-    known: int  # shards of which they tell
+    known: int  # shards with a count
     total: int
-    trackers: tuple[TrackerAnswer, ...]  # that were asked now
+    trackers: tuple[TrackerAnswer, ...]  # that were asked in this run
 
 
 class WithdrawnLocally(FrozenStruct, frozen=True, kw_only=True):
-    """A record that the publisher took back. here: tars in the mirror's folder that hold a file of it."""
+    """A withdrawn record. local_tars: tars in the mirror's folder that contain a file of it."""
 
     id: str
     reason: str
@@ -64,36 +64,36 @@ class ChangedSetting(FrozenStruct, frozen=True, kw_only=True):
 
 
 class MirrorPlan(FrozenStruct, frozen=True, kw_only=True):
-    """What a mirror is to hold of the newest release, before anything is done."""
+    """The plan of a mirror for the newest release, before anything changes."""
 
     collection: str
     serial: int
     previous: int | None  # the release that was followed before
     date: str
     key: str | None  # line of the pinned minisign key; None: the release is followed unsigned
-    evidence: Evidence  # what vouches for the release
+    evidence: Evidence  # how far the release can be trusted
     strategy: Strategy
     budget: int
     chosen: tuple[PlannedDownload, ...]
     size: int  # of the chosen
-    documents: int  # bytes of their torrents, manifests and tables, which count in the budget, too
+    documents: int  # bytes of their torrents, manifests and tables, which count in the budget too
     download_size: int  # bytes of the chosen that are not here yet
     free_space: int  # on the disk now
-    reserve: int  # of them, to be left alone
-    left_out: tuple[Issue, ...]  # chosen and not taken, and why
+    reserve: int  # bytes of the disk to leave free
+    left_out: tuple[Issue, ...]  # shards that were not chosen, and why
     removable: tuple[Removable, ...]
-    obsolete: tuple[str, ...]  # shards that are obsolete since the release that was held
-    withdrawn: tuple[WithdrawnLocally, ...]  # records taken back since then
+    obsolete: tuple[str, ...]  # shards that became obsolete since the last accepted release
+    withdrawn: tuple[WithdrawnLocally, ...]  # records withdrawn since then
     counted_by: SeedCountSource
-    changed: tuple[ChangedSetting, ...]  # settings that are others than those that were kept
+    changed: tuple[ChangedSetting, ...]  # settings that differ from the saved ones
 
 
 class FetchedShard(FrozenStruct, frozen=True, kw_only=True):
-    """How one shard stood when the fetching ended."""
+    """The state of one shard at the end of the run."""
 
     name: str
     state: FetchState
-    progress: float  # of its bytes that are right and here, 0 to 1
+    progress: float  # share of its bytes that are here and right, 0 to 1
     uploaded: int
     error: str  # why it failed
 
@@ -102,11 +102,11 @@ class FetchReport(FrozenStruct, frozen=True, kw_only=True):
     """What the built-in client did."""
 
     seconds: float
-    port: int  # that peers reached us at
+    port: int  # for peers
     downloaded: int
     uploaded: int
-    peers: int  # the most at once
-    complete: int  # shards that are whole and checked
+    peers: int  # maximum at once
+    complete: int  # shards that are complete and verified
     shards: tuple[FetchedShard, ...]
 
 
@@ -117,15 +117,15 @@ class MirrorReport(FrozenStruct, frozen=True, kw_only=True):
     applied: bool  # False: a dry run, or the plan was declined; nothing was written
     warnings: tuple[str, ...]
     client: str
-    stopped: tuple[str, ...]  # withheld shards that the client had and was told to stop sharing
-    added: tuple[str, ...]  # shards that the client was given now
-    refused: tuple[Issue, ...]  # shards that it would not take, and why
+    stopped: tuple[str, ...]  # withheld shards that were stopped in the client
+    added: tuple[str, ...]  # shards added to the client in this run
+    refused: tuple[Issue, ...]  # shards that the client refused, and why
     fetched: FetchReport | None  # of the built-in client
-    complete: bool  # every chosen shard is here and right, or in the client's hands
+    complete: bool  # every chosen shard is here and verified, or in the client
 
 
 class MirrorShard(FrozenStruct, frozen=True, kw_only=True):
-    """One shard that is chosen or lies here. None: nobody can be asked, or it was never done."""
+    """A shard that is chosen or here. None: the client cannot be asked, or it was never verified."""
 
     name: str
     size: int
@@ -142,19 +142,19 @@ class MirrorShard(FrozenStruct, frozen=True, kw_only=True):
 
 
 class MirrorStatus(FrozenStruct, frozen=True, kw_only=True):
-    """What a mirror holds."""
+    """The status of a mirror."""
 
     release: str
     collection: str
     serial: int
     date: str
     key: str | None
-    evidence: Evidence  # what vouches for the release
+    evidence: Evidence  # how far the release can be trusted
     budget: int
     client: str
-    reachable: bool  # the client was asked; else what it knows is null
+    reachable: bool  # the client answered; if not, its values are null
     shards: tuple[MirrorShard, ...]
-    complete_size: int  # bytes of whole tars
+    complete_size: int  # bytes of complete tars
     removable: tuple[Removable, ...]
     warnings: tuple[str, ...]
     health: Health  # damaged before incomplete before old: its release is older than warn_age

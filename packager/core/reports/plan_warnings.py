@@ -1,4 +1,4 @@
-"""What an archivist should know of a plan before it is packed: embargoes, empty phases, large torrents. Pure."""
+"""Warnings about a plan before it is packed: embargoes, empty phases, large torrents. Pure."""
 
 from collections.abc import Iterable
 
@@ -7,12 +7,12 @@ from packager.core.shards.folder_layout import TAG_FILES
 from packager.model import Plan, PlannedPhase, PlannedShard, TakenBefore
 from packager.units import count_of, format_size
 
-FILES = 5000  # that a client lists, creates and opens without its user waiting
-TORRENT = 1 << 20  # bytes of a .torrent that is quick to fetch and to load; clients load up to 10,000,000
+FILES = 5000  # that a client lists, creates and opens without delay
+TORRENT = 1 << 20  # bytes of a .torrent that loads fast; clients load up to 10,000,000
 
 
 def warnings(plan: Plan) -> tuple[Issue, ...]:
-    """Return lines for embargoes that miss records, for phases without shards, and for torrents that are too large."""
+    """Return warnings for embargoes that miss records, phases without shards and torrents that are too large."""
     found = [Issue(where=each.phase, what=_taken_before(each)) for each in plan.taken_before or ()]
     selected = plan.selected or {}
     empty = [phase for phase in plan.phases if not phase.shards]
@@ -24,7 +24,7 @@ def warnings(plan: Plan) -> tuple[Issue, ...]:
 
 
 def _taken_before(found: TakenBefore) -> str:
-    """Return what is said of records that go out before the embargo of a phase that selects them, and what to do."""
+    """Return the warning for records that are published before the embargo of a phase that selects them."""
     one = found.records == 1
     records = f"{count_of(found.records, 'record')} that phase {found.phase} selects {'is' if one else 'are'}"
     when = f"opens {found.opens[:10]}" if found.opens else "is open"
@@ -42,18 +42,18 @@ def _empty(phase: PlannedPhase, selected: int) -> str:
 
 
 def _too_large(shards: Iterable[PlannedShard]) -> Iterable[str]:
-    """Yield what is said of some shards."""
+    """Yield warnings for shards with large torrents."""
     many = [shard for shard in shards if shard.rows + TAG_FILES > FILES]
     if many:
         most = max(shard.rows for shard in many) + TAG_FILES
         yield (
-            f"{count_of(len(many), 'torrent')} of up to {count_of(most, 'file')}, where common clients are at ease "
-            f"with {FILES:,}: lower shards.size, or keep the phase in tars"
+            f"{count_of(len(many), 'torrent')} of up to {count_of(most, 'file')}, but common clients handle only "
+            f"{FILES:,} well: lower shards.size, or keep the phase in tars"
         )
     large = [shard for shard in shards if shard.torrent_size > TORRENT]
     if large:
         most = max(shard.torrent_size for shard in large)
         yield (
-            f"{count_of(len(large), '.torrent')} of up to {format_size(most)}, where {format_size(TORRENT)} is quick "
-            "to fetch and clients load up to 10,000,000 bytes: lower shards.size, or keep the phase in tars"
+            f"{count_of(len(large), '.torrent')} of up to {format_size(most)}; {format_size(TORRENT)} is fast "
+            "to fetch, and clients load up to 10,000,000 bytes:  lower shards.size, or keep the phase in tars"
         )

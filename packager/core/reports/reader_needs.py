@@ -1,11 +1,11 @@
-"""What readers of a release need and its config does not give: one closing note of `release` and `publish`. Pure."""
+"""Find what a config lacks for readers of the release: a note at the end of `release` and `publish`. Pure."""
 
 from packager.core.reports.reports import MissingForReaders
 from packager.options import Config
 
 
 def missing_for_readers(config: Config) -> tuple[MissingForReaders, ...]:
-    """Return what readers of a release by this config will miss, the most important first, with the keys to set."""
+    """Return what is missing for readers of the release, the most important first, with the keys to set."""
     collection, torrents, release = config.collection, config.torrents, config.release
     needs = (
         ("trackers", torrents.trackers, "peers find each other only through the DHT", "torrents.trackers"),

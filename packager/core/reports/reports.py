@@ -1,6 +1,6 @@
-"""What each command found or did, as frozen facts: the screen prints them, `--json` writes them.
+"""Reports of the commands, which the CLI prints and `--json` writes.
 
-Sizes are bytes, durations seconds. Fields are only ever added.
+Sizes are bytes, durations seconds. Fields may be added but are never removed.
 """
 
 from typing import Literal, TypeAlias
@@ -24,24 +24,24 @@ from packager.model import (
 
 
 class ScanReport(FrozenStruct, frozen=True, kw_only=True):
-    """What `scan` saw. `warnings` and `unread` hold the first few; `warning_count` and `unread_count` count all."""
+    """The report of `scan`. warnings, unread: the first ones. warning_count, unread_count: the number of all."""
 
     files: int
     bytes: int
     records: int  # rows of the catalogue, with and without a file
     without_file_count: int
-    tags_read: int  # files whose tags were read now; the others were unchanged since the last scan
+    tags_read: int  # files whose tags were read in this scan; the others had not changed
     kinds: dict[str, int]
     warning_count: int
     warning_kinds: tuple[WarningGroup, ...]
     warnings: tuple[Issue, ...]
     unread_count: int  # files and folders that could not be read
     unread: tuple[Issue, ...]
-    changed: bool  # whether the catalogue is other than it was
+    changed: bool  # whether the catalogue changed
 
 
 class PlanReport(FrozenStruct, frozen=True, kw_only=True):
-    """The plan, and whether it was made anew or still stands."""
+    """The plan, and whether it changed."""
 
     plan: Plan
     changed: bool
@@ -51,24 +51,24 @@ class PlanReport(FrozenStruct, frozen=True, kw_only=True):
 
 
 class PackReport(FrozenStruct, frozen=True, kw_only=True):
-    """What `pack` did: shards packed now, and those that were whole already."""
+    """The report of `pack`: shards packed now, and those that were complete before."""
 
     packed: int
     unchanged: int
-    not_local: int  # of those: published, and their tars are not here
-    without_tars: int  # of all that are whole now: shards without a tar, made from their sources when asked for
+    not_local: int  # of the unchanged ones: published shards whose tars are not here
+    without_tars: int  # complete shards without a tar; its bytes are made from the sources when needed
     read_bytes: int  # read and hashed now
     seconds: float
     failed: tuple[Issue, ...]  # shards that could not be packed, and why
-    retried_tasks: int = 0  # on a cluster: tasks begun again, because a worker died, hung or could not
-    withdrawn_files: int = 0  # that the plan left out, since they have the content of a withdrawn record
+    retried_tasks: int = 0  # on a cluster: tasks repeated because a worker died, hung or failed
+    withdrawn_files: int = 0  # left out by the plan, because they have the content of a withdrawn record
     withdrawn_named: tuple[WithdrawnFile, ...] = ()  # the first of them
     other_content: OtherContent | msgspec.UnsetType = msgspec.UNSET  # as in the plan
-    dry_run: bool = False  # nothing was packed; the numbers are what would be
+    dry_run: bool = False  # nothing was packed; the numbers are those of a real run
 
 
 class ExportReport(FrozenStruct, frozen=True, kw_only=True):
-    """What `export` did: tars written now, and those that were there already."""
+    """The report of `export`: tars written now, and those that were there before."""
 
     written: int
     unchanged: int
@@ -76,22 +76,22 @@ class ExportReport(FrozenStruct, frozen=True, kw_only=True):
     to: str  # the folder or the address of the tars
     seconds: float
     failed: tuple[Issue, ...]  # shards whose tar could not be written, and why
-    retried_tasks: int = 0  # on a cluster: tasks begun again, because a worker died, hung or could not
-    dry_run: bool = False  # nothing was written; the numbers are what would be
+    retried_tasks: int = 0  # on a cluster: tasks repeated because a worker died, hung or failed
+    dry_run: bool = False  # nothing was written; the numbers are those of a real run
 
 
 class TrackerAnswer(FrozenStruct, frozen=True, kw_only=True):
-    """What one tracker said of seed counts. asked, answered: swarms; a hybrid torrent has two."""
+    """The answer of one tracker about seed counts. asked, answered: number of swarms; a hybrid torrent has two."""
 
-    tracker: str  # fit to be shown
+    tracker: str  # escaped for display
     asked: int
     answered: int
     seconds: float
-    error: str  # why it answered for no more; "" where it answered for all
+    error: str  # why answers are missing, or ""
 
 
 class ScrapeReport(FrozenStruct, frozen=True, kw_only=True):
-    """Seed counts that trackers were asked for. counted: shards of which any tracker knew."""
+    """The seed counts from trackers. counted: shards that some tracker knows."""
 
     counted: int
     shards: int
@@ -100,7 +100,7 @@ class ScrapeReport(FrozenStruct, frozen=True, kw_only=True):
 
 
 class PruneItem(FrozenStruct, frozen=True, kw_only=True):
-    """A file that should be deleted, since nobody should share it any more. size: bytes on the disk."""
+    """A file that should be deleted, because it should not be shared any more. size: bytes on the disk."""
 
     path: str
     size: int
@@ -108,7 +108,7 @@ class PruneItem(FrozenStruct, frozen=True, kw_only=True):
 
 
 class FoundRecord(FrozenStruct, frozen=True, kw_only=True):
-    """A record that is to be taken back. shards: those that hold a file of it, obsolete ones too."""
+    """A record to withdraw. shards: those that contain a file of it, obsolete ones too."""
 
     id: str
     path: str | None
@@ -118,55 +118,55 @@ class FoundRecord(FrozenStruct, frozen=True, kw_only=True):
 
 
 class WithdrawReport(FrozenStruct, frozen=True, kw_only=True):
-    """What `withdraw` noted for the next release."""
+    """The report of `withdraw`: what was saved for the next release."""
 
     records: tuple[FoundRecord, ...]
-    new: int  # of these: neither noted before nor published as withdrawn
-    shards: tuple[str, ...]  # that hold them and are not obsolete
+    new: int  # of these: not yet saved or published as withdrawn
+    shards: tuple[str, ...]  # that contain them and are not obsolete
     size: int  # bytes of those shards
     replace: bool  # they are to be replaced
-    to_delete: tuple[PruneItem, ...]  # files here that should be deleted once the next release is out
+    to_delete: tuple[PruneItem, ...]  # files here to delete after the next release
     dry_run: bool  # nothing was saved
-    same_content: tuple[str, ...] = ()  # of these records: named only by their content
-    unread: tuple[Issue, ...] = ()  # files whose content could not be read; copies of them would go unnoticed
+    same_content: tuple[str, ...] = ()  # records that were found only by the content of a named one
+    unread: tuple[Issue, ...] = ()  # files that could not be read, so that copies of them are not found
 
 
 class ReplaceReport(FrozenStruct, frozen=True, kw_only=True):
-    """What `replace` noted for the next release."""
+    """The report of `replace`: what was saved for the next release."""
 
     shards: tuple[str, ...]
     members: int
     size: int  # bytes of those shards
-    to_delete: tuple[PruneItem, ...]  # files here that should be deleted once the next release is out
+    to_delete: tuple[PruneItem, ...]  # files here to delete after the next release
     dry_run: bool  # nothing was saved
 
 
 class PruneReport(FrozenStruct, frozen=True, kw_only=True):
-    """What `prune` or `mirror prune` deleted."""
+    """The report of `prune` and `mirror prune`."""
 
     files: tuple[PruneItem, ...]
     size: int  # bytes of those
     deleted: bool  # False: a dry run, or the answer was no
-    kept: tuple[Issue, ...]  # files with the name of such a tar that are not ours, and why they stay
+    kept: tuple[Issue, ...]  # files with the name of such a tar that packager did not write, and why they are kept
 
 
 class UploadReport(FrozenStruct, frozen=True, kw_only=True):
-    """What `publish --to` brought to a store."""
+    """The report of an upload by `publish --to`."""
 
     to: str
     uploaded: int  # files
     uploaded_bytes: int  # of those
-    unchanged: int  # files that were there already
-    removed: int  # files that the release has no more, and whose time of grace is over
-    pending_removal: int  # such files whose time of grace is not over
-    missing_shards: int  # with the shards: those whose tar does not lie here
-    withheld: tuple[Withheld, ...]  # shards whose tars are not handed out: not sent, and deleted if they were there
-    aborted_uploads: int  # uploads of runs that were killed, taken back
+    unchanged: int  # files that were there before
+    removed: int  # files that are no longer in the release, and whose grace period is over
+    pending_removal: int  # such files whose grace period is not over
+    missing_shards: int  # with --with-shards: those whose tar is not here
+    withheld: tuple[Withheld, ...]  # shards whose tars were not uploaded, or were deleted from the store
+    aborted_uploads: int  # unfinished uploads of killed runs that were aborted
     seconds: float
 
 
 class MissingForReaders(FrozenStruct, frozen=True, kw_only=True):
-    """What readers of a release will miss: `what` is not there, what that `means` for them, the `key` to set."""
+    """Something that is missing for readers of a release: what, what it means for them, and the key to set."""
 
     what: str
     means: str
@@ -174,7 +174,7 @@ class MissingForReaders(FrozenStruct, frozen=True, kw_only=True):
 
 
 class PublishReport(FrozenStruct, frozen=True, kw_only=True):
-    """What `publish` put in place."""
+    """The report of `publish`."""
 
     serial: int
     changed: bool  # False: the site already shows this
@@ -184,8 +184,8 @@ class PublishReport(FrozenStruct, frozen=True, kw_only=True):
     shards: int
     size: int  # bytes of the published tars
     files: int  # of the site
-    unread_count: int  # files and folders that the scan could not read, as the release says
-    withheld: tuple[Withheld, ...]  # shards that no list, feed or page offers, and why
+    unread_count: int  # files and folders that the scan could not read, as published
+    withheld: tuple[Withheld, ...]  # shards that are on no list, feed or page, and why
     seed_counts: ScrapeReport | None  # None: trackers were not asked
     missing: tuple[MissingForReaders, ...]
     upload: UploadReport | None  # None: without --to
@@ -202,7 +202,7 @@ class ReleaseReport(FrozenStruct, frozen=True, kw_only=True):
 
 
 class StatusPhase(FrozenStruct, frozen=True, kw_only=True):
-    """How far one phase is."""
+    """The progress of one phase."""
 
     name: str
     title: str
@@ -213,20 +213,20 @@ class StatusPhase(FrozenStruct, frozen=True, kw_only=True):
     published: int  # shards that the last release lists
     first_published: str | None  # date of its first published shard, and of its newest
     last_published: str | None
-    embargo: str | None  # it stays closed until then
+    embargo: str | None  # not published before
     size: int  # bytes of its tars
     remaining_bytes: int  # bytes still to pack
 
 
 class StatusReport(FrozenStruct, frozen=True, kw_only=True):
-    """What is done, what is next, and how long that takes at the rate of the last run."""
+    """The report of `status`: the progress, the next command, and the remaining time."""
 
     scanned: bool
     records: int
     planned: bool
     phases: tuple[StatusPhase, ...]
     remaining_bytes: int  # bytes still to pack
-    remaining_seconds: float | None  # at the rate of the last run; None: it is not known
+    remaining_seconds: float | None  # at the rate of the last run; None: unknown
     serial: int | None  # of the last release
     date: str | None  # of the last release
     signed_by: str | None  # the id of the key that signed it; None: it is not signed
@@ -239,50 +239,50 @@ class StatusReport(FrozenStruct, frozen=True, kw_only=True):
 
 
 class ServeReport(FrozenStruct, frozen=True, kw_only=True):
-    """What `serve` sent until it ended."""
+    """The report of `serve`."""
 
     url: str
     seconds: float
     requests: int
     ranges: int  # byte ranges sent
     sent_bytes: int  # of bodies
-    errors: int  # answers refused or cut: a source was not what it was, a client stalled or left
+    errors: int  # answers that failed: a source cannot be read or changed, a client stalled or left
 
 
 SeedState: TypeAlias = Literal["waiting", "checking", "seeding", "incomplete", "failed"]
 
 
 class SeededTorrent(FrozenStruct, frozen=True, kw_only=True):
-    """One torrent as it was shared. uploaded: bytes of the file sent to peers."""
+    """A shared torrent. uploaded: bytes of the file sent to peers."""
 
     name: str
     version: TorrentVersion
     state: SeedState
-    verified: bool  # read in full by us in this run, so libtorrent did not read it again
-    evidence: Evidence  # what says how the tar should be
+    verified: bool  # packager read it in full in this run, so that libtorrent did not have to
+    evidence: Evidence  # what the tar was checked against
     uploaded: int
     error: str  # why it failed
 
 
 class AddedTar(FrozenStruct, frozen=True, kw_only=True):
-    """A tar that a client shares: given it now, after it was read in full and found right, or had by it before."""
+    """A tar in a client: verified and added now, or there before."""
 
     name: str
     state: Literal["added", "present"]
-    evidence: Evidence  # what says how the tar should be
+    evidence: Evidence  # what the tar was checked against
 
 
 class SeedReport(FrozenStruct, frozen=True, kw_only=True):
-    """What `seed` shared until it ended, or gave to a client."""
+    """The report of `seed`."""
 
     seconds: float
-    port: int  # that peers reached us at
+    port: int  # for peers
     uploaded: int
-    peers: int  # the most at once
+    peers: int  # maximum at once
     torrents: tuple[SeededTorrent, ...]
     refused: tuple[Issue, ...]  # tars that were not shared, and why
-    withheld: tuple[Withheld, ...]  # shards that were not shared, or no longer from some time on, and why
-    client: str | None  # the program that runs, and its version; then there are no torrents, but:
+    withheld: tuple[Withheld, ...]  # shards that were not shared, or no longer, and why
+    client: str | None  # the torrent client and its version; then `added` is used instead of `torrents`
     added: tuple[AddedTar, ...]
 
 
@@ -300,6 +300,6 @@ class TorrentReport(FrozenStruct, frozen=True, kw_only=True):
     infohash_v1: Infohash | None
     infohash_v2: Infohash | None
     magnet: str
-    skipped: tuple[Issue, ...]  # what of the folder is no file that could be read as one
+    skipped: tuple[Issue, ...]  # links, sockets and devices
     seconds: float
     dry_run: bool = False  # nothing was written

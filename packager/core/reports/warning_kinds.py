@@ -40,7 +40,7 @@ class WarningGroup(FrozenStruct, frozen=True, kw_only=True):
 
     @property
     def title(self) -> str:
-        """What they have in common."""
+        """The description of the group."""
         one, several, _ = _TEXTS[self.kind]
         return f"{self.count:,} {one if self.count == 1 else several}"
 
@@ -57,7 +57,7 @@ class KindIssue(Issue, frozen=True, kw_only=True):
 
 
 class WarningsReport(FrozenStruct, frozen=True, kw_only=True):
-    """What the last scan warned of. warnings: the first of each kind."""
+    """The warnings of the last scan. warnings: the first of each kind."""
 
     count: int
     kinds: tuple[WarningGroup, ...]

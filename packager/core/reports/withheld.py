@@ -1,4 +1,4 @@
-"""Why a shard is not handed out now: what every report of it says. Pure."""
+"""Withheld shards in reports: which, why, and what to do. Pure."""
 
 from typing import Literal, TypeAlias
 
@@ -8,7 +8,7 @@ Cause: TypeAlias = Literal["unpublished", "embargoed", "withdrawn"]
 
 
 class Withheld(FrozenStruct, frozen=True, kw_only=True):
-    """A shard that is not handed out: why, and what to do ("": nothing), both for people.
+    """A withheld shard: why, and what to do ("": nothing), both for people.
 
     partly: it is published and not obsolete, so bytes of its members that are not withdrawn may be handed out.
     """

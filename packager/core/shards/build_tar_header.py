@@ -48,7 +48,7 @@ def header_size(path: str, size: int) -> int:
 
 
 def _split(path: str) -> tuple[str, str | None]:
-    """Return ustar's (prefix, name); name is None where the path does not fit or is not ASCII."""
+    """Return ustar's (prefix, name); name is None if the path does not fit or is not ASCII."""
     if not path.isascii():
         return "", None
     if len(path) <= _NAME:

@@ -78,7 +78,7 @@ class ShardCutter:
     """Cuts one phase's rows into shards and keeps each shard's facts."""
 
     def __init__(self, config: Config, phase: PhaseOptions, *, after: int = 0, spent: int = 0) -> None:
-        """Set out to cut `phase`. Raises InputError where shards.size has no room beside a bag's own files.
+        """Set out to cut `phase`. Raises InputError if shards.size has no room beside a bag's own files.
 
         after: the number of its last published shard. spent: bytes of its budget that published tars take.
         """

@@ -45,7 +45,7 @@ def new_hash(algorithm: str) -> Hash:
 
 
 def is_known(algorithm: str) -> bool:
-    """Say whether this machine has an algorithm."""
+    """Return whether this machine has an algorithm."""
     try:
         new_hash(algorithm)
     except ValueError:

@@ -20,7 +20,7 @@ class NamingOptions:
 
 
 def parse_naming(layout: str | None, *, original: bool, number: bool) -> NamingOptions:
-    """Return the naming that is asked for. Raises InputError where a layout is none, or both are asked for."""
+    """Return the naming that is asked for. Raises InputError if a layout is none, or both are asked for."""
     if layout is not None and original:
         raise InputError("", "--source-names cannot be used with --rename", "remove one of them")
     return NamingOptions(original, None if layout is None else path_formats.parse_path_format(layout), number)

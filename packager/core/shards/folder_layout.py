@@ -1,13 +1,13 @@
 """A shard as a folder: the same bag, its members as files, published as a multi-file torrent.
 
 The stream is the torrent's own: files in BEP 52's order, each but an empty one filled up with zeros to a whole
-piece (a v1-only torrent has none). The zeros are nobody's bytes: pad files in v1 (BEP 47), nothing in v2.
+piece (a v1-only torrent has none). The zeros are no one's bytes: pad files in v1 (BEP 47), nothing in v2.
 
     NAME/bag-info.txt  NAME/bagit.txt  NAME/data/...  NAME/manifest-sha256.txt  NAME/records.jsonl
     NAME/tagmanifest-sha256.txt
 
 Members keep their numbers, and so their lines in records.jsonl and the manifest their order; only the stream
-is sorted. What hangs on digests still stands behind all members.
+is sorted. What depends on digests still stands behind all members.
 """
 
 from collections.abc import Iterator
@@ -170,7 +170,7 @@ def planned_files(
 
 
 def is_aligned(version: TorrentVersion) -> bool:
-    """Say whether each file of a torrent of this version begins a piece."""
+    """Return whether each file of a torrent of this version begins a piece."""
     return version != "v1"
 
 

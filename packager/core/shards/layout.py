@@ -130,7 +130,7 @@ class Layout(ABC):
     @property
     @abstractmethod
     def manifest_start(self) -> int:
-        """Where in the stream the first byte stands that hangs on the members' digests."""
+        """Where in the stream the first byte stands that depends on the members' digests."""
 
     @abstractmethod
     def touched(self, start: int, stop: int) -> Iterator[int]:

@@ -27,7 +27,7 @@ def make_layout(
 def published_layout(manifest: Manifest, members: pa.Table) -> Layout | None:
     """Return the layout of a published shard from its manifest and its table of members (model.MEMBERS).
 
-    None where the two do not give the size and the offsets that were published.
+    None if the two do not give the size and the offsets that were published.
     """
     v1, v2 = manifest.infohash_v1, manifest.infohash_v2
     layout = make_layout(

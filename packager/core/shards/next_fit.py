@@ -15,7 +15,7 @@ Int64s = npt.NDArray[np.int64]
 
 @dataclass
 class NextFit:
-    """Next-fit over batches of costs. The result does not hang on how the rows are cut into batches.
+    """Next-fit over batches of costs. The result does not depend on how the rows are cut into batches.
 
     room: bytes a shard has for members (its size less tar_layout.fixed_cost). A member that costs more
     than `room` gets a shard to itself. budget: stop before the shards' bytes, `fixed` each and their

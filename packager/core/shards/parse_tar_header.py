@@ -39,7 +39,7 @@ class TarHeader:
 
 
 def is_header(block: bytes) -> bool:
-    """Say whether a file's first bytes look like a tar's: ustar's magic, or a block whose checksum is right."""
+    """Return whether a file's first bytes look like a tar's: ustar's magic, or a block whose checksum is right."""
     if block[257:262] == b"ustar":
         return True
     if len(block) != BLOCK or not any(block):
@@ -90,7 +90,7 @@ def _number(field: bytes, name: str, where: object) -> int:
 def parse_pax(data: bytes, where: object) -> dict[str, bytes]:
     r"""Return the records of a pax header, "LENGTH KEY=VALUE\n" each; the last of a key counts.
 
-    Raises InputError where a length lies or a record has no key.
+    Raises InputError if a length lies or a record has no key.
     """
     records: dict[str, bytes] = {}
     at = 0

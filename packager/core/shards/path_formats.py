@@ -69,7 +69,7 @@ def _filled(part: PathField, row: Mapping[str, object]) -> str:
 def parse_path_format(text: str, where: str = "--rename") -> PathFormat:
     """Return the layout that `text` says.
 
-    Raises InputError where it is not one: an unknown field, a width that is none, a name that is empty or "..".
+    Raises InputError if it is not one: an unknown field, a width that is none, a name that is empty or "..".
     """
     if not text or len(text) > _LAYOUT_MAX or "\0" in text:
         raise InputError(where, "is empty, too long or holds NUL", 'write it as "{artist}/{album}/{title}"')
@@ -122,7 +122,7 @@ def extension(path: str) -> str:
 
 
 def original_path(path: str | None, path_b64: str | None) -> bytes | None:
-    """Return the path that a member had at its source; None where there is none that stays below a folder."""
+    """Return the path that a member had at its source; None if there is none that stays below a folder."""
     if path is None:
         return None
     try:

@@ -51,5 +51,5 @@ class PathChecks:
 
 
 def _is_portable(name: str) -> bool:
-    """Say whether every common system stores a name as it is; "%" is in the way of manifests alone."""
+    """Return whether every common system stores a name as it is; "%" is in the way of manifests alone."""
     return is_safe_name(name.replace("%", "_"))

@@ -122,7 +122,7 @@ class Client:
         return True
 
     def _lists(self, infohashes: Collection[str]) -> bool:
-        """Say whether it lists one of these torrents, soon: it may be about to, and refuses it a second time."""
+        """Return whether it lists one of these torrents, soon: it may be about to, and refuses it a second time."""
         end = time.monotonic() + LISTING_SECONDS
         while set(infohashes).isdisjoint(self.held()):
             if time.monotonic() >= end:

@@ -33,7 +33,7 @@ class WatchFolder:
     trusts = False
 
     def __init__(self, address: ClientUrl) -> None:
-        """Check that it is there: one made here would be watched by nobody."""
+        """Check that it is there: one made here would be watched by no one."""
         self._folder = Path(address.target)
         self.name = f"watch folder {display_text(address.target)}"
         self.takes: tuple[TorrentVersion, ...] = ("v1",) if address.kind == "watch-v1" else ("hybrid", "v2", "v1")
@@ -71,7 +71,7 @@ class WatchFolder:
         return set()
 
     def _read(self) -> list[WatchRecord]:
-        """Return the lines of RECORD. Raises InputError where it is not what was written."""
+        """Return the lines of RECORD. Raises InputError if it is not what was written."""
         path = self._folder / RECORD
         try:
             return [msgspec.json.decode(line, type=WatchRecord) for line in _read_all(path).splitlines()]

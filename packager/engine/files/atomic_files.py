@@ -2,7 +2,7 @@
 
 A kill at any instant leaves either the old file or the new one under the final name, and at most a
 `.NAME.partial` beside it, which the next write of that name replaces. Its writer holds a lock on it (file_lock.py), so
-that nobody replaces what is being written.
+that no one replaces what is being written.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ def without_fsync(folder: Path) -> Iterator[None]:
 
 
 def _is_fleeting(path: Path) -> bool:
-    """Say whether nobody needs a file or folder after a crash."""
+    """Return whether no one needs a file or folder after a crash."""
     return any(path.is_relative_to(folder) for folder in _fleeting)
 
 
@@ -148,7 +148,7 @@ def link(source: Path, path: Path) -> None:
 
 
 def _size(path: Path) -> int:
-    """Return the bytes of what stands under a name, 0 where nothing does."""
+    """Return the bytes of what stands under a name, 0 if nothing does."""
     try:
         return path.stat().st_size
     except OSError:
@@ -211,7 +211,7 @@ def lock_state_folder(state: Path, command: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             owner = f"packager {command}, process {os.getpid()} on {os.uname().nodename}\n".encode()
             file.write(owner)
-            file.truncate(len(owner))  # afterwards, so that nobody finds it empty
+            file.truncate(len(owner))  # afterwards, so that no one finds it empty
         except BlockingIOError:
             found = file.read(1024).decode("utf-8", "replace").partition("\n")[0]
             what = f"in use by {display_text(found) or 'another packager'}"

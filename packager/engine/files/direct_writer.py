@@ -26,7 +26,7 @@ _BUFFERS = 12  # one filled, one written, and some between, where the hashes are
 _DYING_SECONDS = 5.0  # that a worker gets to end whose parent was killed, before its lock is another packager's
 IN_FLIGHT = (
     _BUFFERS + 1
-) * BUFFER  # bytes: what was read so long ago is hashed and written, for its buffer is filled anew
+) * BUFFER  # bytes: what was read so long ago is hashed and written, for its buffer is filled again
 
 
 class Sink(Protocol):
@@ -84,7 +84,7 @@ class DirectWriter:
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
     def __enter__(self) -> "DirectWriter":
-        """Take the space on disk. Raises IncompleteError where it is not there, InputError where another writes it."""
+        """Take the space on disk. Raises IncompleteError if it is not there, InputError if another writes it."""
         atomic_files.make_folder(self._path.parent)
         flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
         try:

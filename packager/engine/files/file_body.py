@@ -129,12 +129,12 @@ def open_chunks(file: CachedFile, start: int, stop: int) -> Iterator[Step]:
 
 
 def _is_in_memory(file: CachedFile, at: int) -> bool:
-    """Say whether the byte at `at` can be read without a disk."""
+    """Return whether the byte at `at` can be read without a disk."""
     return _read_now(file, at, at + 1) is not None
 
 
 def _read_now(file: CachedFile, start: int, stop: int) -> bytes | None:
-    """Return bytes of an open file if all of them are in memory; None where that is not so or cannot be known."""
+    """Return bytes of an open file if all of them are in memory; None if that is not so or cannot be known."""
     if not _NOWAIT:
         return None
     space = bytearray(stop - start)

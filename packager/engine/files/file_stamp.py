@@ -13,7 +13,7 @@ _MIN, _MAX = -(1 << 63), (1 << 63) - 1
 
 
 class FileStamp(NamedTuple):
-    """Size in bytes, modification time in nanoseconds since 1970, inode; None where it is not known."""
+    """Size in bytes, modification time in nanoseconds since 1970, inode; None if it is not known."""
 
     size: int
     mtime_ns: int | None

@@ -61,7 +61,7 @@ class JoinedFiles:
             at, space = at + size, space[size:]
 
     def reads_anywhere(self, places: Sequence[int]) -> bool:
-        """Say whether reading on at all these places in turn takes no longer than reading in order.
+        """Return whether reading on at all these places in turn takes no longer than reading in order.
 
         It does not where the disk has no heads to move, and where the bytes are in memory.
         """
@@ -75,7 +75,7 @@ class JoinedFiles:
         return part.path is None or _is_solid(os.fstat(self._file(part.path).descriptor).st_dev)
 
     def _is_in_memory(self, at: int) -> bool:
-        """Say whether a byte is in the page cache; not where the file system cannot tell."""
+        """Return whether a byte is in the page cache; not where the file system cannot tell."""
         part, into = self._place(at)
         if part.path is None:
             return True
@@ -110,7 +110,7 @@ class JoinedFiles:
 
 @cache
 def _is_solid(device: int) -> bool:
-    """Say whether a block device is known to have no rotating disk: that of a partition is one folder up."""
+    """Return whether a block device is known to have no rotating disk: that of a partition is one folder up."""
     place = f"/sys/dev/block/{os.major(device)}:{os.minor(device)}"
     for queue in (f"{place}/queue/rotational", f"{place}/../queue/rotational"):
         try:

@@ -1,4 +1,4 @@
-"""Files that anybody may have made, opened and read within limits."""
+"""Files that anyone may have made, opened and read within limits."""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ CHECK = "check the path"  # what to do about a path that is not there, unless th
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file to read. Raises InputError where there is none, IncompleteError where it cannot be read."""
+    """Open a regular file to read. Raises InputError if there is none, IncompleteError if it cannot be read."""
     where = display_text(str(path))
     try:
         file = RegularFile(os.fsencode(path), follow_links=True)

@@ -20,7 +20,7 @@ _POLL_SECONDS = 0.05
 def open_locked(path: Path, wait_seconds: float = 0.0) -> int:
     """Return a descriptor of the file at `path`, made if need be and locked; no link is followed.
 
-    wait_seconds: seconds to wait for another owner. Raises OSError, BlockingIOError where another process has it.
+    wait_seconds: seconds to wait for another owner. Raises OSError, BlockingIOError if another process has it.
     """
     until = time.monotonic() + wait_seconds
     while True:
@@ -67,7 +67,7 @@ def open_own(path: Path) -> int:
 
 
 def is_at(descriptor: int, path: Path) -> bool:
-    """Say whether an open file is the one at `path`."""
+    """Return whether an open file is the one at `path`."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.lstat(path))
     except OSError:
@@ -85,7 +85,7 @@ def remove_unlocked(path: Path) -> None:
 
 
 def is_locked(path: Path) -> bool:
-    """Say whether another process has the lock of a file that is there."""
+    """Return whether another process has the lock of a file that is there."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:

@@ -59,7 +59,7 @@ def write_members(
 ) -> None:
     """Write one member from the first of `sources` that has it right, or note why not.
 
-    A source is only asked for where no right file is there already. Raises IncompleteError where a file
+    A source is only asked for where no right file is there already. Raises IncompleteError if a file
     cannot be written.
     """
     try:
@@ -105,7 +105,7 @@ def _put(
 def _write(
     sources: Sources, destination: OutputFolder, member: MemberOutput, digest: bytes, target: bytes
 ) -> str | None:
-    """Write one member from the first source that has it right; None where one did, else why none did."""
+    """Write one member from the first source that has it right; None if one did, else why none did."""
     why: list[str] = []
     for name, source in sources:
         try:

@@ -40,13 +40,13 @@ class OpenFileCache:
     """At most so many open files, those that were used last, and those in use. Give each back by `release`."""
 
     def __init__(self, most: int) -> None:
-        """Keep at most `most` files open that nobody reads."""
+        """Keep at most `most` files open that no one reads."""
         self._most = most
         self._kept: OrderedDict[bytes, CachedFile] = OrderedDict()
         self._lock = threading.Lock()
 
     def held(self, path: bytes, stamp: FileStamp) -> CachedFile | None:
-        """Return a file that is open and what it should be, without a look into its folder; None where none is."""
+        """Return a file that is open and what it should be, without a look into its folder; None if none is."""
         with self._lock:
             found = self._kept.get(path)
             if found is None or found.stamp != stamp:

@@ -50,7 +50,7 @@ class OutputFolder:
         self._open_path: bytes | None = None
 
     def __enter__(self) -> "OutputFolder":
-        """Open the folder. Raises InputError where another process writes to it, IncompleteError where it cannot be."""
+        """Open the folder. Raises InputError if another process writes to it, IncompleteError if it cannot be."""
         atomic_files.make_folder(self._root)
         try:
             self._top = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -94,7 +94,7 @@ class OutputFolder:
         self._top = self._staging = self._folder = -1
 
     def _is_there(self, name: bytes, descriptor: int) -> bool:
-        """Say whether a folder that is open is the one with this name below the root."""
+        """Return whether a folder that is open is the one with this name below the root."""
         try:
             found = os.stat(name, dir_fd=self._top, follow_symlinks=False)
         except FileNotFoundError:
@@ -102,7 +102,7 @@ class OutputFolder:
         return os.path.samestat(found, os.fstat(descriptor))
 
     def folds_case(self) -> bool:
-        """Say whether the file system takes names that differ only by case for one."""
+        """Return whether the file system takes names that differ only by case for one."""
         try:
             os.close(self._new())
             os.stat(_WRITING.upper(), dir_fd=self._staging)
@@ -111,9 +111,9 @@ class OutputFolder:
         return True
 
     def digest(self, path: bytes, size: int) -> bytes | None:
-        """Return the SHA-256 of the file at `path` where it has `size` bytes; None where nothing is there.
+        """Return the SHA-256 of the file at `path` where it has `size` bytes; None if nothing is there.
 
-        Raises InTheWayError for anything else there, NameRefusedError, IncompleteError where it cannot be read.
+        Raises InTheWayError for anything else there, NameRefusedError, IncompleteError if it cannot be read.
         """
         try:
             descriptor = self._open_there(path)
@@ -134,7 +134,7 @@ class OutputFolder:
             os.close(descriptor)
 
     def _open_there(self, path: bytes) -> int:
-        """Return a descriptor of what is at `path`. Raises FileNotFoundError where nothing is."""
+        """Return a descriptor of what is at `path`. Raises FileNotFoundError if nothing is."""
         with self._told(path, absent=True):
             *folders, name = path.split(b"/")
             at = os.dup(self._top)

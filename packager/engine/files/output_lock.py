@@ -15,7 +15,7 @@ from packager.paths import display_text
 def lock_output(path: Path) -> Iterator[None]:
     """Hold the right to write `path` beside its place (atomic_files.partial_path); what is left there goes at the end.
 
-    Raises InputError where another process holds it, IncompleteError where the folder takes no file.
+    Raises InputError if another process holds it, IncompleteError if the folder takes no file.
     """
     atomic_files.make_folder(path.parent)
     try:

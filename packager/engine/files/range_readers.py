@@ -104,7 +104,7 @@ class LooseFileReader(LocalReader):
     """The loose files of a shard's members, and the layout's own bytes between them."""
 
     def __init__(self, layout: Layout, digests: bytes, places: Sequence[bytes | None]) -> None:
-        """Read member number i from the file places[i], None where none is known.
+        """Read member number i from the file places[i], None if none is known.
 
         digests: the members' SHA-256, 32 bytes each, joined.
         """

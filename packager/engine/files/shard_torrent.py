@@ -108,7 +108,7 @@ class FolderTorrent(ShardTorrent):
 
 
 def open_folder_torrent(torrent: Path) -> FolderTorrent:
-    """Read a .torrent of a folder. Raises InputError where it is broken, or of a file."""
+    """Read a .torrent of a folder. Raises InputError if it is broken, or of a file."""
     data = read_limited(torrent, bencode.LIMIT)
     metainfo = parse_torrent.parse_torrent(data, torrent)
     if any(len(file.path) < 2 for file in metainfo.files):
@@ -117,14 +117,14 @@ def open_folder_torrent(torrent: Path) -> FolderTorrent:
 
 
 def open_torrent(torrent: Path) -> ShardTorrent:
-    """Read a .torrent of a file or of a folder. Raises InputError where it is broken."""
+    """Read a .torrent of a file or of a folder. Raises InputError if it is broken."""
     data = read_limited(torrent, bencode.LIMIT)
     metainfo = parse_torrent.parse_torrent(data, torrent)
     return (FolderTorrent if len(metainfo.files[0].path) > 1 else ShardTorrent)(data, metainfo)
 
 
 def open_shard_torrent(torrent: Path) -> ShardTorrent:
-    """Read a .torrent of one file. Raises InputError where it is broken, or of a folder."""
+    """Read a .torrent of one file. Raises InputError if it is broken, or of a folder."""
     data = read_limited(torrent, bencode.LIMIT)
     metainfo = parse_torrent.parse_torrent(data, torrent)
     if len(metainfo.files) != 1 or len(metainfo.files[0].path) != 1:

@@ -72,7 +72,7 @@ class OpenSourceFile(RegularFile):
             raise
 
     def read(self, offset: int, buffer: memoryview) -> int:
-        """Read some bytes from `offset`, at least one. Raises IncompleteError where the file ends or cannot be read."""
+        """Read some bytes from `offset`, at least one. Raises IncompleteError if the file ends or cannot be read."""
         try:
             got = super().read(offset, buffer)
         except OSError as error:
@@ -93,7 +93,7 @@ class OpenSourceFile(RegularFile):
 
 
 def check_digest(member: SourceFile, digest: bytes) -> None:
-    """Raise IncompleteError where the catalogue holds another SHA-256 for the member than was read."""
+    """Raise IncompleteError if the catalogue holds another SHA-256 for the member than was read."""
     if member.sha256 is not None and member.sha256 != digest:
         raise changed_error(member, f"its SHA-256 is {digest.hex()}, the records file says {member.sha256.hex()}")
 

@@ -139,7 +139,7 @@ class TarReader:
             self._faults.add(f"byte {after}", f"{rest} bytes follow its end")
 
     def _extend(self, header: TarHeader, pending: _Pending) -> None:
-        """Take up a pax or GNU header. Raises InputError where it is cut short, too long or not one."""
+        """Take up a pax or GNU header. Raises InputError if it is cut short, too long or not one."""
         where = f"byte {self._at - build_tar_header.BLOCK}"
         if header.size > EXTENDED_MOST:
             raise InputError(where, f"an extended header of {header.size} bytes, more than {EXTENDED_MOST}")
@@ -189,7 +189,7 @@ class TarReader:
         return ReadEntry(path, kind, link, pending.start, self._at, size, pending.header)
 
     def _pass(self, entry: ReadEntry) -> None:
-        """Go on to the block after an entry's data. Raises InputError where they are cut short."""
+        """Go on to the block after an entry's data. Raises InputError if they are cut short."""
         end = entry.offset + entry.size + build_tar_header.padding(entry.size)
         if end > self._size:
             left = max(0, self._size - entry.offset)

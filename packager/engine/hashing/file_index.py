@@ -1,7 +1,7 @@
 """What is known of the files of some folders, kept in an SQLite file: path, size, time, inode, SHA-256.
 
 A file's SHA-256 is taken only when its size is asked for, and holds as long as its size, time and inode
-do. Nobody may trust it: it says where to look, and who reads a file compares what was read.
+do. No one may trust it: it says where to look, and who reads a file compares what was read.
 """
 
 import contextlib
@@ -53,7 +53,7 @@ def default_index(environment: Mapping[str, str]) -> Path:
 
 @dataclass(frozen=True)
 class IndexedFile:
-    """A file as it was seen; sha256 is None where it was not read, or could not be."""
+    """A file as it was seen; sha256 is None if it was not read, or could not be."""
 
     path: bytes  # absolute
     stamp: FileStamp
@@ -61,14 +61,14 @@ class IndexedFile:
 
 
 class FileIndex:
-    """The index in the file `path`, made where there is none."""
+    """The index in the file `path`, made if there is none."""
 
     def __init__(self, path: Path, *, workers: int, progress: Progress) -> None:
         """Set out to keep an index; workers: processes that hash."""
         self._path, self._workers, self._progress = path, workers, progress
 
     def __enter__(self) -> "FileIndex":
-        """Open the file. Raises InputError where it is not an index of ours or cannot be used."""
+        """Open the file. Raises InputError if it is not an index of ours or cannot be used."""
         atomic_files.make_folder(self._path.parent)
         with self._told():
             self._database = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
@@ -273,7 +273,7 @@ def hash_files(paths: tuple[bytes, ...], advance: Advance) -> list[IndexedFile]:
 
 
 def _hash(path: bytes, advance: Advance) -> IndexedFile | None:
-    """Return a file with its SHA-256, None where it cannot be read as a whole."""
+    """Return a file with its SHA-256, None if it cannot be read as a whole."""
     state = sha256()
     try:
         with RegularFile(path) as file:

@@ -17,7 +17,7 @@ def bad_pieces(
 ) -> list[int]:
     """Return which of the pieces `numbers` (ascending) of a stream are not right, not there or cannot be read.
 
-    workers: processes. advance: called with bytes as they are read. Raises IncompleteError where a process dies.
+    workers: processes. advance: called with bytes as they are read. Raises IncompleteError if a process dies.
     """
     tasks = ((first, check_pieces(ranges, hashes, first, stop)) for first, stop in _runs(numbers, hashes))
     with HashPool(workers) as hashers:

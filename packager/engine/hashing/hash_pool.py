@@ -19,7 +19,7 @@ Found = TypeVar("Found")
 Group: TypeAlias = list[tuple[Key, Runnable[Found]]]
 
 SPAN = 32 << 20  # bytes that a task should have
-MOST = 1024  # pieces of a task: what is found of three tasks fits a pipe that nobody reads
+MOST = 1024  # pieces of a task: what is found of three tasks fits a pipe that no one reads
 _ONE_IS_ENOUGH = 500 << 20  # bytes a second: one core hashes more
 _WIDE = 256 << 20  # bytes that a task may have so that its pieces are enough to be hashed side by side
 # Of tasks that travel to another machine together: seconds of work against some hundredths to hand it over.
@@ -63,7 +63,7 @@ class HashPool:
 
         tasks: drawn when a process is free for one. advance: called with bytes as they are read; if it raises, the
         run ends. What one worker of a cluster cannot read another one is asked for, before it is said to be unreadable.
-        Raises IncompleteError where a process dies, and what a task raised.
+        Raises IncompleteError if a process dies, and what a task raised.
         """
         there = self._cluster is not None
         job: Job[Group[Key, Found], list[Runnable[Found]], list[Found], list[Found]] = Job(
@@ -89,7 +89,7 @@ def run_all(tasks: list[Runnable[Found]], advance: Advance, *, rate: float) -> l
 
 
 def _has_unreadable(found: list[Any]) -> bool:
-    """Say whether checks found something that cannot be read."""
+    """Return whether checks found something that cannot be read."""
     return any(each.verdict == "unreadable" for one in found for each in one)
 
 

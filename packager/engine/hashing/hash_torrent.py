@@ -16,7 +16,7 @@ from packager.progress import Advance
 
 @dataclass(frozen=True)
 class TorrentHashes:
-    """pieces: 20 bytes a piece, empty without v1. trees: one a file, empty without v2."""
+    """pieces: 20 bytes a piece, empty without v1. trees: one for each file, empty without v2."""
 
     pieces: bytes
     trees: list[FileTree]

@@ -59,7 +59,7 @@ class ParallelHashes:
     def _taken(self, job: _Job) -> None:
         """Note that one more hash took a buffer; the last of them gives it to the sink.
 
-        Buffers reach the sink in order: who is last with one has not yet taken the next, so nobody is last with that.
+        Buffers reach the sink in order: who is last with one has not yet taken the next, so no one is last with that.
         """
         with self._lock:
             job.left -= 1

@@ -1,6 +1,6 @@
 """All hashes of one stream of bytes in one pass: v1 pieces, v2 piece layer and root, flat SHA-256.
 
-The result does not hang on how the stream is cut into updates. Memory: one piece's leaves and 20 and
+The result does not depend on how the stream is cut into updates. Memory: one piece's leaves and 20 and
 32 bytes a piece.
 """
 

@@ -48,7 +48,7 @@ def note_missing_check(progress: Progress) -> None:
 
 
 def _read_by_ourselves(data: bytes, where: object) -> LoadedTorrent:
-    """Return what our own reader finds in a .torrent's bytes. Raises TrustError where it refuses them."""
+    """Return what our own reader finds in a .torrent's bytes. Raises TrustError if it refuses them."""
     try:
         found = parse_torrent(data, where)
     except InputError as error:

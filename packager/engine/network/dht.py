@@ -38,7 +38,7 @@ def dht_counts(
     """Return the peers of each swarm that the DHT was asked for, as seeders; what time did not do for is left out.
 
     address: the IP address of ours to ask from, "" for any. nodes: (IP address, port) of the DHT to begin at; none:
-    libtorrent's. stop: whether to end now. Raises IncompleteError where no node of the DHT answers.
+    libtorrent's. stop: whether to end now. Raises IncompleteError if no node of the DHT answers.
     """
     settings: lt.settings_pack = {"dht_upload_rate_limit": _RATE}
     if nodes:  # one's own, and perhaps of one address, which would be banned for its many packets

@@ -50,7 +50,7 @@ Take: TypeAlias = Callable[[httpx.Response], Awaitable[bytes]]
 
 
 class _BusyError(IncompleteError):
-    """The server is busy. seconds: that it asked us to wait, 0 where it did not say."""
+    """The server is busy. seconds: that it asked us to wait, 0 if it did not say."""
 
     seconds = 0.0
 
@@ -96,7 +96,7 @@ class HttpClient:
     def fetch(self, address: str, *, limit: int, seconds: float = 600) -> bytes:
         """Return a whole file of at most `limit` bytes, within `seconds` a try.
 
-        Raises InputError where the server refuses or sends more; IncompleteError where it fails for now.
+        Raises InputError if the server refuses or sends more; IncompleteError where it fails for now.
         """
         file = io.BytesIO()
         self.save(address, file, limit=limit, seconds=seconds)
@@ -125,7 +125,7 @@ class HttpClient:
         """Return bytes [start, stop) of a file, which must have `size` bytes where that is given.
 
         A server that ignores Range is read from the file's start, if `stop` is at most PREFIX. One that sends less
-        than it was asked for is asked for the rest. Raises InputError where its answer is not that range;
+        than it was asked for is asked for the rest. Raises InputError if its answer is not that range;
         IncompleteError where it fails for now.
         """
         data, end = b"", time.monotonic() + self._seconds + (stop - start) / RATE
@@ -230,7 +230,7 @@ class HttpClient:
         raise InputError(display_text(address), f"redirects more than {REDIRECTS} times")
 
     async def _body(self, response: httpx.Response, address: str, most: int) -> bytes:
-        """Return a body of at most `most` bytes. Raises InputError where more comes or it is packed."""
+        """Return a body of at most `most` bytes. Raises InputError if more comes or it is packed."""
         data = bytearray()
         async for read in self._reads(response, address):
             data += read
@@ -239,7 +239,7 @@ class HttpClient:
         return bytes(data)
 
     async def _reads(self, response: httpx.Response, address: str) -> AsyncGenerator[bytes, None]:
-        """Yield a body as it comes. Raises InputError where it is packed, _SlowError where it comes too slowly."""
+        """Yield a body as it comes. Raises InputError if it is packed, _SlowError if it comes too slowly."""
         _check_plain(response, address)
         window = min(WINDOW, self._seconds)
         began, received = 0.0, 0
@@ -282,7 +282,7 @@ def _busy(where: str, response: httpx.Response) -> _BusyError:
 
 
 def _check_certificate(error: BaseException | None, where: str) -> None:
-    """Raise InputError where a connection failed because the server's certificate is not trusted."""
+    """Raise InputError if a connection failed because the server's certificate is not trusted."""
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
             what = f"its certificate is not trusted ({display_text(error.verify_message, 120)})"
@@ -302,7 +302,7 @@ def _check_plain(response: httpx.Response, address: str) -> None:
 def _part_length(response: httpx.Response, address: str, start: int, stop: int, size: int | None) -> int:
     """Return how many bytes of the range [start, stop) an answer has (RFC 9110, 14.4), which may be fewer than asked.
 
-    Raises InputError where it is not the range's beginning, or not of a file of `size` bytes.
+    Raises InputError if it is not the range's beginning, or not of a file of `size` bytes.
     """
     if response.status_code == httpx.codes.OK:
         raise InputError(display_text(address), "ignores Range and sends the whole file", "use another web seed")

@@ -23,7 +23,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
     """Connections of one httpx client. permit: looks a host up; raises InputError for one that is not contacted."""
 
     def __init__(self, permit: Permit) -> None:
-        """Read the certificates that are trusted. Raises InputError where SSL_CERT_FILE is no file of them."""
+        """Read the certificates that are trusted. Raises InputError if SSL_CERT_FILE is no file of them."""
         self._permit = permit
         try:
             self._certificates = httpx.create_ssl_context()
@@ -46,7 +46,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         return await self._by_proxy(proxy).handle_async_request(request)
 
     def _by_proxy(self, proxy: str) -> httpx.AsyncHTTPTransport:
-        """Return the connections through a proxy. Raises InputError where it cannot be one."""
+        """Return the connections through a proxy. Raises InputError if it cannot be one."""
         if proxy not in self._proxies:
             try:
                 self._proxies[proxy] = httpx.AsyncHTTPTransport(verify=self._certificates, proxy=proxy)

@@ -45,7 +45,7 @@ else:
 
 
 def is_installed() -> bool:
-    """Say whether libtorrent can be loaded."""
+    """Return whether libtorrent can be loaded."""
     try:
         return bool(lt.version)
     except MissingLibtorrentError:

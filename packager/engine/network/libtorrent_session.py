@@ -53,7 +53,7 @@ def read_with_libtorrent(data: bytes, where: object) -> LoadedTorrent:
 
 
 def refused_link(link: str) -> str | None:
-    """Return why libtorrent refuses a magnet link, None where it takes it. Nothing is fetched."""
+    """Return why libtorrent refuses a magnet link, None if it takes it. Nothing is fetched."""
     try:
         lt.parse_magnet_uri(link)
     except (RuntimeError, UnicodeEncodeError) as error:
@@ -62,7 +62,7 @@ def refused_link(link: str) -> str | None:
 
 
 def _load(data: bytes, where: object) -> lt.add_torrent_params:
-    """Return a .torrent as libtorrent has it. Raises InputError where it refuses it."""
+    """Return a .torrent as libtorrent has it. Raises InputError if it refuses it."""
     try:
         return lt.load_torrent_buffer(data)
     except RuntimeError as error:  # all that its binding raises for a bad .torrent
@@ -75,7 +75,7 @@ def _files(torrent: lt.torrent_info) -> lt.file_storage:
 
 
 def _is_pad(files: lt.file_storage, number: int) -> bool:
-    """Say whether a file is a pad file; a v2 torrent's list ends with one even for a single file."""
+    """Return whether a file is a pad file; a v2 torrent's list ends with one even for a single file."""
     return bool(files.file_flags(number) & lt.file_storage.flag_pad_file)
 
 

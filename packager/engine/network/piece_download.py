@@ -71,7 +71,7 @@ class PieceDownload:
     def __enter__(self) -> PieceDownload:
         """Learn what the torrent is, and start to fetch.
 
-        Raises IncompleteError where the scratch folder cannot be made, no peer describes the torrent, or it is another.
+        Raises IncompleteError if the scratch folder cannot be made, no peer describes the torrent, or it is another.
         """
         atomic_files.remove_tree(self._scratch)  # what a killed run left
         atomic_files.make_folder(self._scratch)
@@ -123,7 +123,7 @@ class PieceDownload:
     def piece(self, number: int) -> bytes:
         """Return the bytes of a wanted piece when it has come; the others go on coming meanwhile.
 
-        Raises IncompleteError where nothing comes any more, or the disk fails.
+        Raises IncompleteError if nothing comes any more, or the disk fails.
         """
         while number not in self._done:
             self._watch()
@@ -149,7 +149,7 @@ class PieceDownload:
         return alerts
 
     def _watch(self) -> None:
-        """Raise IncompleteError where no peer sends, or peers send far more than the wanted pieces have."""
+        """Raise IncompleteError if no peer sends, or peers send far more than the wanted pieces have."""
         status = self._handle.status()
         now, received = time.monotonic(), status.total_payload_download
         if received > self.received:

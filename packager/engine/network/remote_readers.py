@@ -140,7 +140,7 @@ def first_working_reader(
 ) -> Iterator[OpenRanges | None]:
     """Yield what opens all sources over the network as one: where one fails, the next reads on.
 
-    None where there are none. scratch: as for remote_sources.
+    None if there are none. scratch: as for remote_sources.
     """
     if remote is None:
         yield None
@@ -201,7 +201,7 @@ def split_sources(places: Sequence[Path | str], network: NetworkOptions) -> tupl
 
 
 def _is_store_folder(address: str) -> bool:
-    """Say whether the address is in a store and is that of a folder."""
+    """Return whether the address is in a store and is that of a folder."""
     return is_store_location(address) and not address.endswith((".tar", "/"))
 
 
@@ -215,12 +215,12 @@ def asked_seed(written: str, where: str = "--from") -> str:
 
 
 def is_web(address: str) -> bool:
-    """Say whether an address is of the web."""
+    """Return whether an address is of the web."""
     return address.partition("://")[0].lower() in WEB
 
 
 def is_asked(seed: str) -> bool:
-    """Say whether a web seed of a document is asked, or refused with a sentence; others are for other programs."""
+    """Return whether a web seed of a document is asked, or refused with a sentence; others are for other programs."""
     if without_credentials(seed) != seed:
         return is_web(seed)
     with suppress(InputError):
@@ -237,7 +237,7 @@ def file_at(address: str, size: int, open_web: Callable[[], HttpClient]) -> Rang
 
 
 def _quoted(address: str, path: str) -> str:
-    """Return a file's path below an address as it stands in one; addresses in stores have the names as they are."""
+    """Return a file's path below an address as it is in one; addresses in stores have the names as they are."""
     return quote(path) if is_web(address) else path
 
 
@@ -275,7 +275,7 @@ def _swarm_opener(opened: ExitStack, file: ShardTorrent, remote: NetworkOptions,
 
 
 def trackers_to_ask(own: Sequence[str], remote: NetworkOptions, nobody: str) -> list[str]:
-    """Return the trackers of the options, and a torrent's own if they are to be asked. Raises InputError: `nobody`."""
+    """Return the trackers of the options, and a torrent's own if they are to be asked. Raises InputError: `no one`."""
     trackers = [url(tracker, "--tracker", TRACKERS) for tracker in remote.trackers]
     trackers += own if remote.swarm else ()
     if not (trackers or remote.peers or remote.dht):
@@ -311,7 +311,7 @@ def read_swarm(
 
 
 def _permitted_trackers(trackers: Sequence[str], remote: NetworkOptions) -> list[str]:
-    """Return the trackers that may be contacted. Raises Unreadable where none may, and nobody else is to be asked."""
+    """Return the trackers that may be contacted. Raises Unreadable where none may, and no one else is to be asked."""
     refused: list[InputError] = []
     kept = permitted_urls(trackers, remote.hosts, refused)
     if refused and not (kept or remote.peers or remote.dht):
@@ -320,7 +320,7 @@ def _permitted_trackers(trackers: Sequence[str], remote: NetworkOptions) -> list
 
 
 def endpoints(peer: str) -> list[tuple[str, int]]:
-    """Return the IP addresses and port of "host:port". Raises InputError, IncompleteError where none is found."""
+    """Return the IP addresses and port of "host:port". Raises InputError, IncompleteError if none is found."""
     host, port = _host_and_port(peer)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

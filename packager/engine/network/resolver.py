@@ -13,7 +13,7 @@ _first_public: dict[str, bool] = {}  # host name -> whether its first answer in 
 
 
 def look_up(host: str, port: int) -> list[str]:
-    """Return the IP addresses of a host, each once. Raises OSError or UnicodeError where there are none."""
+    """Return the IP addresses of a host, each once. Raises OSError or UnicodeError if there are none."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
@@ -21,7 +21,7 @@ def look_up(host: str, port: int) -> list[str]:
 def permitted(host: str, port: int, allowed: AllowedHosts) -> list[str]:
     """Look a host up, and return those of its IP addresses that may be contacted.
 
-    Raises InputError where none may, OSError or UnicodeError where it is not found.
+    Raises InputError if none may, OSError or UnicodeError if it is not found.
     """
     found = look_up(host, port)
     is_public = any(not allowed_hosts.special_kind(each) for each in found)
@@ -58,7 +58,7 @@ def permitted_urls(urls: Sequence[str], allowed: AllowedHosts, refused: list[Inp
 
 
 def _refused(host: str, port: int, allowed: AllowedHosts) -> InputError | None:
-    """Return why a host may not be contacted; None where it may, or is not found."""
+    """Return why a host may not be contacted; None if it may, or is not found."""
     try:
         permitted(host, port, allowed)
     except InputError as error:

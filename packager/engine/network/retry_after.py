@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 def seconds_asked(header: str, now: float) -> float:
     """Return the seconds that a Retry-After header asks to wait: a number or a date (RFC 9110, 10.2.3).
 
-    now: Unix seconds. 0 where the header is empty, wrong, or of a date that has passed.
+    now: Unix seconds. 0 if the header is empty, wrong, or of a date that has passed.
     """
     written = header.strip()
     if written.isascii() and written.isdecimal():

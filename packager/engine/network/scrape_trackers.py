@@ -187,7 +187,7 @@ class _HttpTracker:
             self._batch = max(1, len(found))
 
     def _knows(self, swarm: Swarm) -> bool:
-        """Say whether it tells of a swarm that it is asked for alone."""
+        """Return whether it tells of a swarm that it is asked for alone."""
         try:
             return bool(self._ask((swarm,)))
         except InputError:

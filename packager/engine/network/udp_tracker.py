@@ -39,7 +39,7 @@ class UdpTracker:
         self._connection, self._connected_at = 0, float("-inf")
 
     def __enter__(self) -> "UdpTracker":
-        """Find an address of it that answers. Raises IncompleteError, InputError where it may not be contacted."""
+        """Find an address of it that answers. Raises IncompleteError, InputError if it may not be contacted."""
         fault: InputError | IncompleteError | None = None
         for address in self._addresses():
             self._socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
@@ -64,7 +64,7 @@ class UdpTracker:
     def first(self, swarms: Sequence[Swarm]) -> dict[Swarm, SwarmCounts]:
         """Return the counts of the first of `swarms`: as many as it answers for at once, and one at least.
 
-        Raises InputError where it refuses or answers nonsense, IncompleteError where it is silent.
+        Raises InputError if it refuses or answers nonsense, IncompleteError if it is silent.
         """
         asked = swarms[:UDP_BATCH]
         if time.monotonic() - self._connected_at > _CONNECTION_SECONDS:

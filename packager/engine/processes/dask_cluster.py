@@ -137,7 +137,7 @@ class DaskCluster:
     ) -> Generator[tuple[Task, Result | PackagerError], None, None]:
         """Yield (task, its result or the PackagerError it raised) as tasks end; as many are out as there are workers.
 
-        Memory: what travels of those that are out, and of one more. Raises IncompleteError where the scheduler or
+        Memory: what travels of those that are out, and of one more. Raises IncompleteError if the scheduler or
         every worker is gone, and what is no PackagerError as a worker raised it.
         """
         course = ClusterRun(self._workers, job, tasks, advance)

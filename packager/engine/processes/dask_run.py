@@ -223,7 +223,7 @@ class ClusterRun(Generic[Task, Load, Made, Result]):
             self._workers.client.cancel([each.future for each in tries], force=True)
 
     def _may_write(self, each: _Attempt[Task]) -> bool:
-        """Say whether a worker has not let go of a try, and was heard since, or lately."""
+        """Return whether a worker has not let go of a try, and was heard since, or lately."""
         return bool(each.worker) and not each.stopped and not self._workers.is_overdue(each.heard)
 
     def stop(self) -> None:

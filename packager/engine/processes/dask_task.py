@@ -1,4 +1,4 @@
-"""What runs in a Dask worker: one task at a time, which says how far it is and stops when nobody wants it."""
+"""What runs in a Dask worker: one task at a time, which says how far it is and stops when no one wants it."""
 
 import shutil
 import signal
@@ -82,7 +82,7 @@ def wrong_version(worker: str, found: str | None, wanted: str) -> IncompleteErro
 
 
 def _by_system(error: BaseException) -> bool:
-    """Say whether an error was made of what the system refused."""
+    """Return whether an error was made of what the system refused."""
     seen: list[BaseException] = []  # an error may be raised from itself
     cause: BaseException | None = error
     while cause is not None and cause not in seen:
@@ -114,7 +114,7 @@ class _TaskEvents:
         self.report("done")
 
     def _wanted(self) -> bool:
-        """Say whether the scheduler still waits for the task: its client lives, and did not give it to another."""
+        """Return whether the scheduler still waits for the task: its client lives, and did not give it to another."""
         if self._worker.status.name in ("closing", "closed", "failed"):
             return False
         state = self._worker.state.tasks.get(self._key)

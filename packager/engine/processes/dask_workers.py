@@ -29,7 +29,7 @@ class DaskWorkers:
 
     @property
     def count(self) -> int:
-        """How many workers can be given a task now. Raises IncompleteError where there was none for too long."""
+        """How many workers can be given a task now. Raises IncompleteError if there was none for too long."""
         now = time.monotonic()
         if now - self._looked >= _LOOK_SECONDS:
             self._looked = now
@@ -46,7 +46,7 @@ class DaskWorkers:
         return count
 
     def check_versions(self) -> None:
-        """Raise IncompleteError where a worker has another packager than this one, or none."""
+        """Raise IncompleteError if a worker has another packager than this one, or none."""
         try:
             found = self.client.get_versions(packages=["archive-packager"])["workers"]
         except (OSError, TimeoutError) as error:
@@ -59,7 +59,7 @@ class DaskWorkers:
     def submit(self, task: RemoteTask[Load, Made], key: str, shunned: set[str]) -> Any:
         """Hand a task to Dask, which chooses the worker, and return its future.
 
-        Workers that are shunned get it only where there is no other.
+        Workers that are shunned get it only if there is no other.
         """
         avoided = shunned | self._hung
         others = sorted(self._there - avoided) if avoided & self._there else []
@@ -68,7 +68,7 @@ class DaskWorkers:
         )
 
     def are_hung(self, overdue: Iterable[tuple[str, str]]) -> None:
-        """Give no more to the workers that have these tasks. overdue: a task's key, and who began it, "" for nobody."""
+        """Give no more to the workers that have these tasks. overdue: a task's key, and who began it, "" for no one."""
         try:
             held = self.client.processing()
         except (OSError, TimeoutError) as error:
@@ -86,11 +86,11 @@ class DaskWorkers:
         self._hung.discard(worker)
 
     def is_overdue(self, heard: float) -> bool:
-        """Say whether what was heard last at this time was heard too long ago."""
+        """Return whether what was heard last at this time was heard too long ago."""
         return time.monotonic() - heard > self._worker_timeout
 
     def has_scheduler(self) -> bool:
-        """Say whether the scheduler is there, or may come back."""
+        """Return whether the scheduler is there, or may come back."""
         return self.client.status in ("running", "connecting")
 
     def gone(self) -> IncompleteError:

@@ -22,7 +22,7 @@ def module_path() -> list[str]:
 
 
 def _is_current(entry: str) -> bool:
-    """Say whether an entry of the module path is the current folder."""
+    """Return whether an entry of the module path is the current folder."""
     try:
         return not entry or os.path.samefile(entry, os.curdir)
     except OSError:

@@ -45,7 +45,7 @@ class LocalWorkers:
         """Allow `count` processes; 1: tasks run in this one.
 
         prefetch: a process has its next task before it needs it, and is killed rather than stopped. For many short
-        tasks that write nothing: two of them and what three return must fit a pipe that nobody reads.
+        tasks that write nothing: two of them and what three return must fit a pipe that no one reads.
         """
         self.size = count
         self._prefetch = prefetch
@@ -80,7 +80,7 @@ class LocalWorkers:
     ) -> Generator[tuple[Task, Result | PackagerError], None, None]:
         """Yield (task, its result or the PackagerError it raised) as tasks end, in any order; a single one here.
 
-        tasks: drawn as processes are free. What `advance` raises ends the run. Raises IncompleteError where a process
+        tasks: drawn as processes are free. What `advance` raises ends the run. Raises IncompleteError if a process
         dies, and what is no PackagerError as the task raised it.
         """
         source = iter(tasks)

@@ -68,5 +68,5 @@ class WorkerPool(Protocol):
     ) -> Generator[tuple[Task, Result | PackagerError], None, None]:
         """Yield (task, its result or the PackagerError it raised) as tasks end, in any order.
 
-        Tasks are drawn as workers are free. Raises IncompleteError where the workers are gone.
+        Tasks are drawn as workers are free. Raises IncompleteError if the workers are gone.
         """

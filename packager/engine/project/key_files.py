@@ -23,7 +23,7 @@ def write_key_pair(secret_path: Path, public_path: Path, *, password: str | None
 
     password: None for a secret key that none covers. random: RANDOM bytes from the system's generator.
     The secret key file has mode 0600. Takes some seconds and 1 GiB of memory where there is a password.
-    Raises InputError where either file is there already (neither is touched) or the password cannot be
+    Raises InputError if either file is there already (neither is touched) or the password cannot be
     one, IncompleteError where the system refuses to write; then neither file is left behind.
     """
     if len(random) != RANDOM:
@@ -52,7 +52,7 @@ def read_secret(path: Path, password: Callable[[], str], *, progress: Progress =
 
 
 def _read_guarded(path: Path, progress: Progress) -> str:
-    """Return the text of a secret key file; note that others may read it. Raises InputError where they may write."""
+    """Return the text of a secret key file; note that others may read it. Raises InputError if they may write."""
     text, mode = _read(path, "make one with: packager keygen")
     if mode & 0o022:
         raise InputError(_name(path), "others may write to this secret key", f"chmod 600 {_name(path)}")
@@ -64,7 +64,7 @@ def _read_guarded(path: Path, progress: Progress) -> str:
 def read_public(source: Path | str) -> PublicKey:
     """Return a public key: a Path is its file; a str is its one line, its file's text or its file's path.
 
-    Raises InputError where it is none of them.
+    Raises InputError if it is none of them.
     """
     if isinstance(source, str):
         if _INLINE.fullmatch(source.strip()) or "\n" in source:

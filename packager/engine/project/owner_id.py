@@ -29,7 +29,7 @@ def project_owner(state: Path) -> str:
 def claim_store(store: Store, owner: str) -> None:
     """Make a place in a store this project's: it has no locks, so what one project has begun another would sweep.
 
-    Raises InputError where it is another project's, IncompleteError where the store fails for now.
+    Raises InputError if it is another project's, IncompleteError where the store fails for now.
     """
     data = f"{owner}\n".encode()
     if store.create(STORE_FILE, data):

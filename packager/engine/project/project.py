@@ -31,12 +31,12 @@ class Project:
 
     @property
     def source(self) -> Path:
-        """The folder of the collection. Raises InputError where it is a store."""
+        """The folder of the collection. Raises InputError if it is a store."""
         return _folder(self.source_location, "sources")
 
     @property
     def shards(self) -> Path:
-        """The folder of the tars. Raises InputError where it is a store."""
+        """The folder of the tars. Raises InputError if it is a store."""
         return _folder(self.shards_location, "shards.folder")
 
     @property

@@ -66,7 +66,7 @@ def last_pack_rate(project: Project) -> float | None:
 
 
 def check_site(project: Project) -> None:
-    """Raise InputError where the site's folder shows a release that this project did not make."""
+    """Raise InputError if the site's folder shows a release that this project did not make."""
     path = project.site / "release.json"
     if not os.path.lexists(path):
         return
@@ -103,7 +103,7 @@ def published_shards(project: Project) -> dict[ShardName, tuple[Infohash | None,
 
 
 def read_plan(project: Project) -> Plan:
-    """Return the plan as it stands. Raises InputError where there is none."""
+    """Return the plan as it is. Raises InputError if there is none."""
     try:
         data = project.plan.read_bytes()
     except FileNotFoundError:
@@ -123,7 +123,7 @@ def sources(project: Project, phase: PlannedPhase) -> Place:
 
 
 def read_withdrawals(project: Project) -> Withdrawals:
-    """Return what was withdrawn; nothing where there is no such file. Raises InputError for a broken one."""
+    """Return what was withdrawn; nothing if there is no such file. Raises InputError for a broken one."""
     path = project.withdrawals
     if not path.is_file():
         return Withdrawals(format=documents.FORMAT, type="withdrawals")

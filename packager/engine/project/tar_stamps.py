@@ -35,7 +35,7 @@ def write_tar_stamp(project: Project, name: ShardName) -> None:
 
 
 def read_tar_stamp(project: Project, name: ShardName) -> TarStamp | None:
-    """Return how a tar was when this project wrote it here; None where that was not noted, or the note is damaged."""
+    """Return how a tar was when this project wrote it here; None if that was not noted, or the note is damaged."""
     return _read_notes(project, name).get(project.shards_key)
 
 

@@ -34,7 +34,7 @@ class AcceptedRelease:
 
     @property
     def signer(self) -> str | None:
-        """The id of the key that signed it; None where no signature is asked for."""
+        """The id of the key that signed it; None if no signature is asked for."""
         return minisign_signature.describe(self.minisig).key if self.minisig else None
 
     def evidence(self, where: str) -> Evidence:
@@ -56,7 +56,7 @@ def release_evidence(release: Release, where: str, signer: str | None) -> Eviden
 def read_local_release(path: Path) -> Release:
     """Return the release in a file, which has no fault by itself; nothing says who made it.
 
-    Raises InputError where it cannot be read, TrustError where it is refused.
+    Raises InputError if it cannot be read, TrustError if it is refused.
     """
     return trust.checked_release(read_limited(path, documents.LIMIT), display_text(str(path)))
 
@@ -73,7 +73,7 @@ def accept_release(
     """Return the release at `path`, signed by `key`, or by the key beside it if `confirm` agrees to that.
 
     No key and no `confirm`: no signature is asked for. where: what messages call the document. fix: what the user can
-    do if there is no signature. Raises InputError where there is none or the user does not agree, TrustError where the
+    do if there is no signature. Raises InputError if there is none or the user does not agree, TrustError if the
     release is refused.
     """
     body = _read_document(reader, path)

@@ -31,7 +31,7 @@ _TRAILER = 8  # the footer's length in 4 bytes, and the magic
 def read_rows(files: ReleaseReader, path: str, rows: Sequence[int], scratch: Path) -> pa.Table:
     """Return these rows of a members table of a release, in this order.
 
-    scratch: a folder for the sparse file. Raises InputError where the table is broken or over the limits, or
+    scratch: a folder for the sparse file. Raises InputError if the table is broken or over the limits, or
     has no such row.
     """
     where = display_text(path)

@@ -15,7 +15,7 @@ from packager.engine.tables import parquet
 from packager.model import ShardName
 from packager.paths import decode_path
 
-# row: of the shard's members, from 0. id: the record's id now; null where that did not follow the path. path: where its
+# row: of the shard's members, from 0. id: the record's id now; null if that did not follow the path. path: where its
 # file is now; null for an older version, whose bytes are nowhere in the collection.
 _MOVED = pa.schema(
     [

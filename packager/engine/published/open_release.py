@@ -47,7 +47,7 @@ from packager.paths import display_text
 from packager.progress import SILENT, Progress
 
 _OPTION = "--release"
-_DO_NOT = "do not use it; ask the publisher, by another way, what is right"
+_DO_NOT = "do not use it; ask the publisher through another channel what is right"
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class OpenedRelease:
         return (shard.name for shard in self.release.shards if shard.phase not in made)
 
     def has_documents(self, name: str) -> bool:
-        """Say whether it has the manifest of the shard with this name; a mirror has those of its own shards only."""
+        """Return whether it has the manifest of the shard with this name; a mirror has those of its own shards only."""
         shard = self._shards.get(name)
         if shard is None or "://" in self.origin:
             return shard is not None
@@ -146,7 +146,7 @@ class OpenedRelease:
 
 
 def check_listed_manifest(data: bytes, shard: ReleaseShard) -> None:
-    """Raise TrustError where a manifest is of another shard than the release lists."""
+    """Raise TrustError if a manifest is of another shard than the release lists."""
     where = display_text(shard.manifest.path)
     try:
         manifest = parse_manifest(data, where)
@@ -195,7 +195,7 @@ def open_release(
 
     release: the address, or the path, of its folder or release.json. key: the publisher's key, as its line or file;
     None: no signature is looked at. followed: the one that a mirror accepted, whatever is published there now. allowed:
-    hosts that it may be redirected to. seconds: that a server may stay silent. Raises InputError where there is none,
+    hosts that it may be redirected to. seconds: that a server may stay silent. Raises InputError if there is none,
     TrustError where it is refused, IncompleteError where it is not available now.
     """
     if release is None:
@@ -295,7 +295,7 @@ def documents_of_shards(
     beside: Path | None,
     allowed: AllowedHosts = NO_HOSTS,
 ) -> Iterator[OpenedRelease | None]:
-    """Yield the release that has these shards; None where none is named.
+    """Yield the release that has these shards; None if none is named.
 
     shards: their tars, or where those would be. beside: a document that is named, too, and would be used instead.
     Raises as `open_release`, and InputError where the release lists none of the shards.

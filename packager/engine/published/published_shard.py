@@ -132,7 +132,7 @@ def read_manifest(path: Path) -> Manifest:
 def open_published_shard(files: ShardFiles) -> PublishedShard:
     """Read a shard's documents.
 
-    Raises InputError where one is broken, TrustError where they disagree, and WithdrawnMembersError where not
+    Raises InputError if one is broken, TrustError if they disagree, and WithdrawnMembersError where not
     all members are told any more.
 
     Memory: the members table and five int64 a member.
@@ -163,7 +163,7 @@ def open_published_shard(files: ShardFiles) -> PublishedShard:
 
 
 def _check_torrent(manifest: Manifest, metainfo: Metainfo, files: ShardFiles) -> None:
-    """Raise TrustError where a torrent is not the manifest's."""
+    """Raise TrustError if a torrent is not the manifest's."""
     v1, v2 = (hash_.hex() if hash_ else None for hash_ in (metainfo.infohash_v1, metainfo.infohash_v2))
     if (v1, v2) != (manifest.infohash_v1, manifest.infohash_v2):
         raise TrustError(files.torrent, f"its infohashes are {v1} and {v2}, not those of {files.manifest.name}")
@@ -172,12 +172,12 @@ def _check_torrent(manifest: Manifest, metainfo: Metainfo, files: ShardFiles) ->
 
 
 def folder_pieces(layout: FolderLayout, metainfo: Metainfo, where: Path) -> PieceHashes:
-    """Return the hashes of a folder from its torrent. Raises TrustError where the layout has other files."""
+    """Return the hashes of a folder from its torrent. Raises TrustError if the layout has other files."""
     told = [file for file in metainfo.files if not file.pad]
     if [(file.path, file.offset, file.length) for file in told] != [
         ((layout.file, *path.split("/")), start, size) for path, start, size in layout.files()
     ]:
-        raise TrustError(where, f"does not hold the files of the folder {layout.file}, in their order")
+        raise TrustError(where, f"does not contain the files of the folder {layout.file} in their order")
     trees = [
         (file.pieces_root, metainfo.layers.get(file.pieces_root, b"") if file.pieces_root else b"") for file in told
     ]
@@ -188,7 +188,7 @@ def _pieces(manifest: Manifest, metainfo: Metainfo, files: ShardFiles) -> PieceH
     """Return the hashes of the tar from its torrent."""
     file = metainfo.files[0]
     if len(metainfo.files) != 1 or file.path != (manifest.file,) or file.length != manifest.size:
-        raise TrustError(files.torrent, f"does not hold the one file {manifest.file} of {manifest.size} bytes")
+        raise TrustError(files.torrent, f"does not contain the one file {manifest.file} of {manifest.size} bytes")
     root = file.pieces_root
     if (root.hex() if root else None) != manifest.pieces_root:
         raise TrustError(files.torrent, "its pieces root is not the manifest's")
@@ -202,7 +202,7 @@ def _pieces(manifest: Manifest, metainfo: Metainfo, files: ShardFiles) -> PieceH
 
 
 def _check_members(members: pa.Table, manifest: Manifest, where: Path) -> None:
-    """Raise InputError for a member that no shard of ours can hold, TrustError where their sum is another."""
+    """Raise InputError for a member that no shard of ours can hold, TrustError if their sum is another."""
     paths = PathChecks()
     payload = 0  # Python's integers: a sum of int64 could wrap around to the manifest's
     for batch in members.select(["path", "size"]).to_batches(parquet.BATCH_ROWS):

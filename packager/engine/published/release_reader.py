@@ -72,7 +72,7 @@ class ReleaseReader(ABC):
     def save(self, path: str, file: BinaryIO, limit: int, *, seconds: float = 0) -> None:
         """Write a file of at most `limit` bytes to an open one; it may take `seconds` more than any document may.
 
-        Raises InputError, or IncompleteError where it fails for now.
+        Raises InputError, or IncompleteError if it fails for now.
         """
         try:
             self._save(_checked(path), file, limit, seconds)
@@ -89,7 +89,7 @@ class ReleaseReader(ABC):
         return self._read_tail(_checked(path), length)
 
     def read_listed(self, file: PublishedFile) -> bytes:
-        """Return a file that the release lists. Raises TrustError where it is not of the listed size and digest."""
+        """Return a file that the release lists. Raises TrustError if it is not of the listed size and digest."""
         data = BytesIO()
         self.save_listed(file, data)
         return data.getvalue()
@@ -111,7 +111,7 @@ class ReleaseReader(ABC):
             raise TrustError(display_text(file.path), what, ASK)
 
     def check_replaced(self, error: PackagerError) -> None:
-        """Raise IncompleteError where another release.json is there now than the one that was read."""
+        """Raise IncompleteError if another release.json is there now than the one that was read."""
         if self._digest is None:
             return
         now = BytesIO()

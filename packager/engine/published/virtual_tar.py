@@ -64,7 +64,7 @@ class VirtualTar:
         self._sources.check(self._slices(start, stop))
 
     def is_open(self, start: int, stop: int) -> bool:
-        """Say whether the files that `check` would look at are open and what they were, without a look into folders."""
+        """Return whether the files that `check` would check are open and unchanged. No folder is read."""
         return self._sources.are_open(self._slices(start, stop))
 
     def _slices(self, start: int, stop: int) -> Iterator[MemberSlice]:
@@ -116,7 +116,7 @@ class SourceOpener(Protocol):
         """Look whether the first files are what they were."""
 
     def are_open(self, slices: Iterator[MemberSlice]) -> bool:
-        """Say whether the first files are open and what they were, without a look into a folder."""
+        """Return whether the first files are open and what they were, without a look into a folder."""
 
     def reading(self, slices: Iterator[MemberSlice]) -> AbstractContextManager[SliceParts]:
         """Return what gives the bytes of slices, which are asked for in the order told."""
@@ -126,7 +126,7 @@ class FolderSourceOpener:
     """The files of a shard's members below a folder, and what each was when the shard was packed."""
 
     def __init__(self, layout: Layout, root: Path, mtimes: Int64s, files: OpenFileCache, moved: Paths = _NONE) -> None:
-        """Look below `root`. mtimes: nanoseconds, one a member. files: what is open. moved: paths as they are now."""
+        """Read below `root`. mtimes: nanoseconds, one for each member. files: open files. moved: new paths."""
         self._rows, self._sizes, self._moved = layout.members, layout.sizes, moved
         self._root, self._mtimes, self._files = os.fsencode(root), mtimes, files
         self._recent: dict[int, tuple[bytes, FileStamp]] = {}
@@ -137,7 +137,7 @@ class FolderSourceOpener:
             self._files.release(self._files.open(*self._known(each.member)))
 
     def are_open(self, slices: Iterator[MemberSlice]) -> bool:
-        """Say whether the first files are open and what they were."""
+        """Return whether the first files are open and what they were."""
         for each in islice(slices, _LOOKED_AT):
             file = self._files.held(*self._known(each.member))
             if file is None:
@@ -189,7 +189,7 @@ def open_virtual(project: Project, name: ShardName, root: Place, files: OpenFile
 
     files: where those of a folder stay that are read; room: for what is read ahead of a store.
 
-    Raises InputError where its documents do not fit each other, or say nothing of its sources' times;
+    Raises InputError if its documents do not fit each other, or say nothing of its sources' times;
     IncompleteError where they cannot be read.
     """
     folder = project.packed(name)

@@ -15,7 +15,7 @@ from packager.engine.stores.base import Place, Store
 def open_store(address: StoreUrl) -> Store:
     """Return the store at an address; nothing is asked of it yet.
 
-    Raises InputError where the library that it needs is not installed.
+    Raises InputError if the library that it needs is not installed.
     """
     if address.scheme == "s3":
         from packager.engine.stores.s3 import S3Store  # an extra, and slow to import

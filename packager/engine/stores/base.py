@@ -64,7 +64,7 @@ class StoreFileWriter(Protocol):
 class Store(Protocol):
     """Files below an address. Paths are relative to it.
 
-    Every call raises IncompleteError where the store fails for now, and InputError where it refuses: no such
+    Every call raises IncompleteError if the store fails for now, and InputError if it refuses: no such
     bucket, no right, no credentials. Calls may come from several threads.
     """
 
@@ -112,7 +112,7 @@ class RetryPolicy:
     most: float = 20.0
 
     def wait(self, failures: int) -> None:
-        """Wait after so many failures in a row; by chance a little less, so that many do not come at once."""
+        """Wait after so many failures in a row; at random a little less, so that many do not come at once."""
         wait = min(self.most, self.first * 2 ** (failures - 1))
         time.sleep(wait * random.uniform(0.7, 1.0))  # noqa: S311 (no secret)
 

@@ -43,7 +43,7 @@ class FolderStore:
                 yield StoreEntry(str(path.relative_to(self._root)), _stat(path.stat()))
 
     def stat(self, path: str) -> StoreStat | None:
-        """Return a file's version, None where it is not there."""
+        """Return a file's version, None if it is not there."""
         try:
             return _stat((self._root / path).stat())
         except (FileNotFoundError, NotADirectoryError):
@@ -138,7 +138,7 @@ class _File:
 
 
 def _is_partial(name: str) -> bool:
-    """Say whether a file is one that is being written (atomic_files.partial_path)."""
+    """Return whether a file is one that is being written (atomic_files.partial_path)."""
     return name.startswith(".") and name.endswith(".partial")
 
 

@@ -15,7 +15,7 @@ from packager.engine.stores.base import Place
 class OpenMember(Protocol):
     """A member that is read from its start to its end; a context manager.
 
-    Every call raises IncompleteError where it changed; leaving the block looks once more.
+    Every call raises IncompleteError if it changed; leaving the block looks once more.
     """
 
     def read(self, offset: int, buffer: memoryview, /) -> int:

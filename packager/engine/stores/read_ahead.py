@@ -102,7 +102,7 @@ class ReadAhead:
             future.add_done_callback(partial(self._give, wanted.size))
 
     def _give(self, size: int, _: Future[tuple[StoreStat, bytes]]) -> None:
-        """Give back the room of a range that nobody wants any more."""
+        """Give back the room of a range that no one wants any more."""
         self._memory_limit.give(size)
 
     def _fill(self) -> None:

@@ -103,7 +103,7 @@ class S3Store:
             token = {"ContinuationToken": page["NextContinuationToken"]}
 
     def stat(self, path: str) -> StoreStat | None:
-        """Return an object's version, None where it is not there."""
+        """Return an object's version, None if it is not there."""
         try:
             answer = self._call(self._where(path), "head_object", Key=self._key(path))
         except FileChangedError:
@@ -182,7 +182,7 @@ class S3Store:
             self._call(self._where(path), "delete_object", Key=self._key(path))
 
     def sweep(self, paths: Callable[[str], bool]) -> int:
-        """Abort the uploads of these objects that nobody will complete."""
+        """Abort the uploads of these objects that no one will complete."""
         count, after = 0, dict[str, str]()
         while True:
             page = self._call(self.name, "list_multipart_uploads", Prefix=self._prefix, **after)

@@ -1,6 +1,6 @@
 """The door to SFTP, by paramiko: known hosts only, and the keys, agent and ~/.ssh/config that ssh itself uses.
 
-One connection, which one thread uses at a time; where it breaks, it is made anew and the call done again.
+One connection, which one thread uses at a time; where it breaks, it is made again and the call done again.
 """
 
 import logging
@@ -94,7 +94,7 @@ class SftpStore:
         return [(f"{folder}/{each.filename}" if folder else each.filename, each) for each in found]
 
     def stat(self, path: str) -> StoreStat | None:
-        """Return a file's version, None where it is not there."""
+        """Return a file's version, None if it is not there."""
         try:
             return _stat(self._do(path, lambda sftp: sftp.lstat(self._place(path))))
         except FileChangedError:
@@ -198,7 +198,7 @@ class SftpStore:
             self._do("", partial(_make, place))
 
     def _has_folder(self, place: str) -> bool:
-        """Say whether a folder is at the host."""
+        """Return whether a folder is at the host."""
         try:
             self._do("", lambda sftp: sftp.stat(place))
         except FileChangedError:
@@ -256,12 +256,12 @@ class SftpStore:
         return with_retries(where, once)
 
     def _is_open(self) -> bool:
-        """Say whether the connection stands."""
+        """Return whether the connection stands."""
         transport = self._ssh.get_transport() if self._ssh else None
         return transport is not None and transport.is_active()
 
     def _connected(self) -> paramiko.SFTPClient:
-        """Return the connection, made where there is none. Raises InputError for a host or key that will not do."""
+        """Return the connection, made if there is none. Raises InputError for a host or key that will not do."""
         if self._sftp is not None and self._is_open():
             return self._sftp
         self._drop()
@@ -345,7 +345,7 @@ def _beside(path: str) -> str:
 
 
 def _is_partial(path: str) -> bool:
-    """Say whether a path is one of `_beside`."""
+    """Return whether a path is one of `_beside`."""
     name = path.rpartition("/")[2]
     return name.startswith(".") and name.endswith(".partial")
 

@@ -20,7 +20,7 @@ from packager.engine.stores.read_ahead import MemoryLimit, RangeRequest, ReadAhe
 from packager.paths import display_text
 from packager.units import MIB
 
-_STEP = MIB  # bytes asked for at once: each answer holds so many at the least
+_STEP = MIB  # bytes asked for at once: each answer holds so many at least
 _LANES = 16  # ranges of an answer on their way at once
 _PACKED = "it was packed"
 

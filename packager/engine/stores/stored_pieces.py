@@ -47,7 +47,7 @@ class StoredPieceCheck(PieceCheck):
 
 
 def _following(ahead: ReadAhead) -> tuple[int, bytes]:
-    """Return where the next range begins, and its bytes. Raises OSError where the file is not there any more."""
+    """Return where the next range begins, and its bytes. Raises OSError if the file is not there any more."""
     try:
         wanted, data = next(ahead)
     except FileChangedError as error:

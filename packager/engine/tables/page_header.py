@@ -31,7 +31,7 @@ class ShortError(Exception):
 
 
 def parse_page_header(window: bytes, where: object) -> PageHeader:
-    """Return the header that `window` begins with. Raises ShortError, and InputError where it is none."""
+    """Return the header that `window` begins with. Raises ShortError, and InputError if it is none."""
     reader = _Reader(window, where)
     fields = reader.struct(_DEPTH)
     packed, unpacked = fields.get(3), fields.get(2)

@@ -41,7 +41,7 @@ def write_rows(
     """Write record batches of `schema` to a Parquet file, durably, and return its rows.
 
     statistics: tell each group's and page's least and greatest values. quick: for tables of the state folder, which
-    are read from end to end: made in a third of the time, and of about the same size. The bytes hang on the rows and
+    are read from end to end: made in a third of the time, and of about the same size. The bytes depend on the rows and
     pyarrow's version alone: rows are regrouped, so that the sizes of the batches do not show. Memory: one row group.
     """
     rows = 0
@@ -136,12 +136,12 @@ def read_rows(path: Path, first: int, rows: int, schema: pa.Schema | None = None
         try:
             table = file.read_row_groups(groups, schema.names if schema else None).slice(skip, rows)
             return (with_columns(table, schema) if schema else table).combine_chunks()
-        except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: a null where the schema has none
+        except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: a null if the schema has none
             raise InputError(path, f"a row group cannot be read ({first_line(error)})") from error
 
 
 def with_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return the columns of `schema` of a table, null where it lacks one.
+    """Return the columns of `schema` of a table, null if it lacks one.
 
     Raises ValueError for a null in a column that may have none.
     """

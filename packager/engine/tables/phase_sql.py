@@ -76,7 +76,7 @@ def check_phases(config: Config, where: str = "packager.toml") -> None:
 
 @lru_cache  # the members of a release are asked shard by shard
 def check_condition(sql: str, schema: pa.Schema, key: str) -> None:
-    """Raise InputError where `sql` is not one condition on a row of `schema`, by the rules of a phase's `where`."""
+    """Raise InputError if `sql` is not one condition on a row of `schema`, by the rules of a phase's `where`."""
     nothing = pa.Table.from_pylist([{}], pa.schema([field.with_nullable(True) for field in schema]))
     with open_database(None) as database:
         database.register("records", nothing)
@@ -109,7 +109,7 @@ class _Check:
     functions: Mapping[str, bool]
 
     def where(self, sql: str, key: str) -> None:
-        """Raise InputError where `sql` is not one true-or-false expression.
+        """Raise InputError if `sql` is not one true-or-false expression.
 
         It is parsed between two kinds of bracket: what closes the one is a syntax error in the other.
         """
@@ -121,7 +121,7 @@ class _Check:
             raise InputError(key, f"{_quoted(sql)} gives {display_text(kind)}, not true or false", "write a condition")
 
     def order(self, sql: str, key: str) -> None:
-        """Raise InputError where `sql` is not a list of ORDER BY terms."""
+        """Raise InputError if `sql` is not a list of ORDER BY terms."""
         node = self._parse("SELECT 1 ORDER BY", sql, ", id", key)
         modifiers = node["modifiers"]
         terms = modifiers[0].get("orders", []) if isinstance(modifiers, list) and len(modifiers) == 1 else []
@@ -164,7 +164,7 @@ class _Check:
             raise InputError(key, "nested too deep") from None
 
     def _look_at_column(self, names: object, key: str) -> None:
-        """Raise InputError where a name is not a column that phases may use."""
+        """Raise InputError if a name is not a column that phases may use."""
         assert isinstance(names, list)
         name = ".".join(names)
         if len(names) == 1 and name.lower() in self.columns:
@@ -186,7 +186,7 @@ class _Check:
         raise InputError(key, f'unknown column "{display_text(name)}"', fix)
 
     def _look_at_function(self, name: str, key: str) -> None:
-        """Raise InputError where a function is unknown or cannot be repeated."""
+        """Raise InputError if a function is unknown or cannot be repeated."""
         allowed = self.functions.get(name.lower())
         if allowed is None:
             close = nearest(name, (each for each, good in self.functions.items() if good))

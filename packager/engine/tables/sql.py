@@ -102,7 +102,7 @@ def count_rows(database: Database, relation: str, where: str = "true") -> int:
 def run_batches(database: Database, query: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Yield a query's rows in order as record batches of `schema`, BATCH_ROWS at most in each.
 
-    Raises RowError where a value of a row does not fit the query, IncompleteError where memory or disk run out.
+    Raises RowError if a value of a row does not fit the query, IncompleteError if memory or disk run out.
     """
     try:
         for batch in database.sql(query).to_arrow_reader(BATCH_ROWS):

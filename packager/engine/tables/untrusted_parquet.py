@@ -31,7 +31,7 @@ ENCODINGS = (None, _PLAIN, _PLAIN_DICTIONARY, _RLE, _RLE_DICTIONARY)  # no other
 
 
 def count_untrusted_rows(path: Path, schema: pa.Schema) -> int:
-    """Return the rows of a table whose pages are within the limits. Raises InputError as `read_batches`."""
+    """Return the rows of a table whose pages are within the limits. Raises InputError like `read_batches`."""
     open_regular(path).close()
     with parquet.open_table(path, schema) as file:
         unpacked = _check_pages(path, file, schema, range(file.num_row_groups), _limit(path))
@@ -115,7 +115,7 @@ def _cast(batch: pa.RecordBatch, schema: pa.Schema, path: Path) -> pa.RecordBatc
 
 
 def _column_name(chunk: pq.ColumnChunkMetaData, path: Path) -> str:
-    """Return the name of a column chunk's column. Raises InputError where it is not UTF-8."""
+    """Return the name of a column chunk's column. Raises InputError if it is not UTF-8."""
     try:
         return str(chunk.path_in_schema)
     except UnicodeDecodeError:

@@ -162,7 +162,7 @@ def test_each_kind_of_evidence_is_named(release: Path, tar: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("option", "sentence"),
     [
-        ("--manifest", "Compared with the manifest {}; no release vouches for it."),
+        ("--manifest", "Compared with the manifest {}; no release confirms it."),
         ("--torrent", "Compared with the torrent {}."),
         ("--sums", "Compared with the list {}."),
     ],

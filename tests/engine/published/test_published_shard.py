@@ -42,17 +42,17 @@ def change_torrent(manifest: Path, old: bytes, new: bytes) -> None:
 def test_a_torrent_of_another_file_is_refused(shard: Path, capsys: pytest.CaptureFixture[str]) -> None:
     open_published_shard(shard_files(shard))
     change_torrent(shard, f"{NAME}.tar".encode(), f"{NAME}.tax".encode())
-    with pytest.raises(TrustError, match="does not hold the one file"):
+    with pytest.raises(TrustError, match="does not contain the one file"):
         open_published_shard(shard_files(shard))
     assert main(["verify", str(shard.with_name(f"{NAME}.tar")), "--manifest", str(shard), "-w", "1"]) == 1
-    assert "does not hold the one file" in capsys.readouterr().err
+    assert "does not contain the one file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("difference", [1, -1])
 def test_a_torrent_of_another_size_is_refused(shard: Path, difference: int) -> None:
     size = parse_torrent.parse_torrent(shard.with_name(f"{NAME}.torrent").read_bytes(), "x").files[0].length
     change_torrent(shard, b"lengthi%de" % size, b"lengthi%de" % (size + difference))
-    with pytest.raises(TrustError, match="does not hold the one file"):
+    with pytest.raises(TrustError, match="does not contain the one file"):
         open_published_shard(shard_files(shard))
 
 
@@ -68,7 +68,7 @@ def test_a_torrent_of_a_folder_is_refused_for_a_tar(shard: Path) -> None:
     }
     old = bencode.encode(bencode.decode(shard.with_name(f"{NAME}.torrent").read_bytes(), "x"))
     change_torrent(shard, old, bencode.encode(top))
-    with pytest.raises(TrustError, match="does not hold the one file"):
+    with pytest.raises(TrustError, match="does not contain the one file"):
         open_published_shard(shard_files(shard))
 
 
@@ -91,5 +91,5 @@ def test_a_torrent_of_another_list_of_files_is_refused_for_a_folder(change: str 
     if change is None:
         assert folder_pieces(layout, shared.metainfo, torrent).count == shared.pieces.count
         return
-    with pytest.raises(TrustError, match="does not hold the files of the folder"):
+    with pytest.raises(TrustError, match="does not contain the files of the folder"):
         folder_pieces(layout, shared.metainfo, torrent)
