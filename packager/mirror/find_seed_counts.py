@@ -44,8 +44,8 @@ def find_seed_counts(
 ) -> tuple[Seeds, SeedCountSource]:
     """Return the number of seeds of each shard (None or left out if unknown), and where the numbers are from.
 
-    settings.seed_counts: the source. "auto": the list; then the trackers, if the choice depends on counts and the list's
-    are missing or old; then the DHT, if no tracker answers and `reach` enables it.
+    settings.seed_counts: the source. "auto": the list; then the trackers, if the choice depends on counts and those
+    of the list are missing or old; then the DHT, if no tracker answers and `reach` enables it.
     """
     asked = settings.seed_counts
     listed, at = _published(source, release, around.progress) if asked in ("auto", "list") else ({}, None)

@@ -122,7 +122,7 @@ class NewRelease:
         self.found = False
 
     def look(self) -> bool:
-        """Return whether there is another one, or mirror.toml is to be read again; a source without an answer has none."""
+        """Return whether there is a new release, or mirror.toml must be read again; False if the source is silent."""
         now = self._around.clocks.steady()
         if self._around.reload():
             self.found = True

@@ -422,9 +422,9 @@ def test_inspect_names_what_a_release_does_not_keep_of_the_one_before_it(
     ("change", "fault"),
     [
         ({"since": 7}, "is listed since serial 7, in serial 2"),
-        ({"obsolete_since": 2}, "is not obsolete and says since when, or why"),
-        ({"obsolete": True, "obsolete_since": 3}, "is obsolete since serial 3, which cannot be"),
-        ({"superseded_by": ["x"]}, '"x" cannot have taken its place'),
+        ({"obsolete_since": 2}, "is not obsolete, but has obsolete_since, superseded_by or reason"),
+        ({"obsolete": True, "obsolete_since": 3}, "is obsolete since serial 3, which is not possible"),
+        ({"superseded_by": ["x"]}, '"x" cannot replace it'),
         ({"withdrawn": 99}, "99 of its 4 members are withdrawn"),
     ],
 )

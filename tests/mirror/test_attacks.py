@@ -247,14 +247,14 @@ REFUSED = [
     (oversized_file, "tones-audio-00005.manifest.json: sends more than"),
     (truncated_file, "tones-audio-00005.members.parquet: not the file that release.json lists"),
     (oversized_listing, "oversized: 1099511627776 bytes"),
-    (path_up, "leads out of the release"),
-    (absolute_path, "leads out of the release"),
+    (path_up, "is outside the release"),
+    (absolute_path, "is outside the release"),
     (file_name_up, "cannot be the name of a shard"),
-    (duplicate_shard, "stands twice"),
+    (duplicate_shard, "is listed twice"),
     (forged_rotation, "made with key"),
     (rotation_to_nonsense, 'next_key: "RWnonsense" is no public key'),
     (unnamed_new_key, "made with key"),
-    (key_twice, 'holds the key "serial" twice'),
+    (key_twice, 'has the key "serial" twice'),
 ]
 
 

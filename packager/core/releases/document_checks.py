@@ -1,6 +1,6 @@
-"""Whether a release document or a shard's manifest agrees with itself: digests, names, sums, links. Pure.
+"""Check that a release document or a manifest is consistent: digests, names, sums, links. Pure.
 
-What needs another file (a signature, the release before, a tar) is not looked at here.
+Checks that need another file (a signature, the release before, a tar) are elsewhere.
 """
 
 import re
@@ -25,8 +25,8 @@ from packager.slug import is_slug
 from packager.units import GIB, count_of, parse_date
 
 _DO_NOT = "do not use it; ask the publisher through another channel what is right"
-TABLE_LIMIT = GIB  # bytes of a members table that is fetched
-_RESERVED = {  # what a release and a mirror have beside the shards' documents, as `collision_key` has it
+TABLE_LIMIT = GIB  # maximum bytes of a members table that is fetched
+_RESERVED = {  # other files of a release and a mirror, as `collision_key` returns them
     *("release.json", "release.json.minisig", "releases", "minisign.pub", "sha256sums", "sha256sums.minisig"),
     *("torrents.json", "index.html"),
 }
@@ -35,7 +35,7 @@ _OXUM = re.compile(r"^Payload-Oxum: ([0-9]{1,19})\.([0-9]{1,19})$", re.M)
 
 
 def check_manifest(manifest: Manifest, faults: IssueList) -> None:
-    """Add what is wrong within a shard's manifest."""
+    """Add the faults of a shard's manifest."""
     faults.add_all("", _shard_faults(manifest))
     oxum = _OXUM.findall(manifest.bag_info)
     if oxum != [(str(manifest.payload), str(manifest.members))]:
@@ -45,7 +45,7 @@ def check_manifest(manifest: Manifest, faults: IssueList) -> None:
 
 
 def _shard_faults(shard: Manifest | ReleaseShard) -> Iterator[str]:
-    """Yield what is wrong with the facts of a shard, wherever they stand."""
+    """Yield the faults of a shard's facts, in a manifest or a release."""
     if not is_safe_name(shard.name) or shard.file != file_of(shard.name, shard.container):
         yield f'"{display_text(shard.name)}" with the file "{display_text(shard.file)}" cannot be the name of a shard'
     if shard.number < 1:
@@ -61,7 +61,7 @@ def _shard_faults(shard: Manifest | ReleaseShard) -> Iterator[str]:
         if shard.pieces_root is not None:
             yield "it is a folder and has a pieces root, which only a single file has"
     elif (shard.infohash_v2 is None) != (shard.pieces_root is None):
-        yield "a v2 infohash and a pieces root stand only together, and one is missing"
+        yield "it has only one of a v2 infohash and a pieces root"
     for field, digits in (
         ("infohash_v1", 40),
         ("twin_infohash", 40),
@@ -73,17 +73,17 @@ def _shard_faults(shard: Manifest | ReleaseShard) -> Iterator[str]:
 
 
 def _hex_fault(field: str, value: str | None, digits: int) -> Iterator[str]:
-    """Yield that a digest is not one, if so."""
+    """Yield a fault if a value is not a hex digest."""
     if value is not None and not _HEX[digits].fullmatch(value):
         yield f'{field} "{display_text(value, 80)}" is not {digits} lower-case hex digits'
 
 
 def check_release(release: Release, faults: IssueList) -> None:
-    """Add what is wrong within a release document. Memory: its shards' names."""
+    """Add the faults of a release document. Memory: its shards' names."""
     _check_head(release, faults)
     phases = {phase.name: phase for phase in release.phases}
     if len(phases) != len(release.phases):
-        faults.add("phases", f"{_doubled(phase.name for phase in release.phases)} stands twice")
+        faults.add("phases", f"{_doubled(phase.name for phase in release.phases)} is listed twice")
     for at, shard in enumerate(release.shards):
         where = f"shards[{at}] {display_text(shard.name, 80)}"
         faults.add_all(where, _shard_faults(shard))
@@ -95,7 +95,7 @@ def check_release(release: Release, faults: IssueList) -> None:
         ("file", [file.path for shard in release.shards for file in shard.documents]),
     ):
         if len(set(values)) != len(values):
-            faults.add("shards", f"the {what} {_doubled(values)} stands twice")
+            faults.add("shards", f"the {what} {_doubled(values)} is listed twice")
     sums = _sums(release.shards)
     for phase in release.phases:
         faults.add_all(
@@ -118,7 +118,7 @@ def _check_order(release: Release, faults: IssueList) -> None:
 
 
 def _check_ends(release: Release, faults: IssueList) -> None:
-    """Add what is wrong with what is said of obsolete shards and withdrawn records."""
+    """Add the faults of obsolete shards and withdrawn records."""
     names = {shard.name for shard in release.shards}
     for shard in release.shards:
         where = f"shards {display_text(shard.name, 80)}"
@@ -127,26 +127,26 @@ def _check_ends(release: Release, faults: IssueList) -> None:
         if shard.added > release.date or (shard.since == release.serial and shard.added != release.date):
             faults.add(where, f"is listed since serial {shard.since}, and was added {display_text(shard.added, 40)}")
         if not shard.obsolete and (shard.obsolete_since or shard.reason):
-            faults.add(where, "is not obsolete and says since when, or why")
+            faults.add(where, "is not obsolete, but has obsolete_since, superseded_by or reason")
         elif shard.obsolete and not shard.since <= shard.obsolete_since <= release.serial:
-            faults.add(where, f"is obsolete since serial {shard.obsolete_since}, which cannot be")
+            faults.add(where, f"is obsolete since serial {shard.obsolete_since}, which is not possible")
         for name in shard.superseded_by:
             if name not in names or name == shard.name or not shard.obsolete:
-                faults.add(where, f'"{display_text(name, 80)}" cannot have taken its place')
+                faults.add(where, f'"{display_text(name, 80)}" cannot replace it')
         if len(set(shard.superseded_by)) != len(shard.superseded_by):
-            faults.add(where, f"says twice that {_doubled(shard.superseded_by)} has taken its place")
+            faults.add(where, f"lists its replacement {_doubled(shard.superseded_by)} twice")
         if shard.withdrawn > shard.members:
             faults.add(where, f"{shard.withdrawn} of its {shard.members} members are withdrawn")
 
 
 def _check_withdrawals(release: Release, faults: IssueList) -> None:
-    """Add what is wrong with the withdrawals, and shards that count other ones as in force than list them."""
+    """Add the faults of the withdrawals, and shards whose count of them is wrong."""
     names = {shard.name for shard in release.shards}
     last: dict[str, Withdrawal] = {}
     for each in release.withdrawals:
         where = f"withdrawals {display_text(each.id, 80)}"
         if not 1 <= each.since <= release.serial or not names.issuperset(each.shards):
-            faults.add(where, "names a serial or a shard that there is not")
+            faults.add(where, "names a serial or a shard that does not exist")
         if len(set(each.shards)) != len(each.shards):
             faults.add(where, f"names the shard {_doubled(each.shards)} twice")
         if each.lifted and not each.since < each.lifted <= release.serial:
@@ -160,7 +160,7 @@ def _check_withdrawals(release: Release, faults: IssueList) -> None:
         for file in each.files:
             faults.add_all(where, _hex_fault("sha256", file.sha256, 64))
             if not file.size:
-                faults.add(where, "lists an empty file, which is no content")
+                faults.add(where, "lists an empty file, which has no content")
     counts = Counter(name for each in release.in_force for name in set(each.shards))
     ever = Counter(name for each in release.withdrawals for name in set(each.shards))
     for shard in release.shards:
@@ -170,7 +170,7 @@ def _check_withdrawals(release: Release, faults: IssueList) -> None:
 
 
 def _check_head(release: Release, faults: IssueList) -> None:
-    """Add what is wrong with the serial, the link to the release before, dates and the collection's name."""
+    """Add the faults of the serial, the link to the release before, dates and the collection's name."""
     if release.serial < 1:
         faults.add("serial", "is 0; releases count from 1")
     if (release.previous is None) != (release.serial == 1):
@@ -190,11 +190,11 @@ def _check_head(release: Release, faults: IssueList) -> None:
     dates = [release.date, *(s.added for s in release.shards), *(w.date for w in release.withdrawals)]
     for date in dict.fromkeys(dates):
         if not _is_date(date):
-            faults.add("date", f'"{display_text(date, 80)}" is not a date as "2026-11-21T00:00:00Z"')
+            faults.add("date", f'"{display_text(date, 80)}" is not a date like "2026-11-21T00:00:00Z"')
 
 
 def _is_key(line: str) -> bool:
-    """Return whether text is the one line of a public key."""
+    """Return whether text is the line of a public key."""
     try:
         return PublicKey.parse(line).line == line
     except InputError:
@@ -202,7 +202,7 @@ def _is_key(line: str) -> bool:
 
 
 def _is_date(text: str) -> bool:
-    """Return whether a date stands as `units.parse_date` writes it."""
+    """Return whether a date has the form of `units.parse_date`."""
     try:
         return parse_date(text) == text
     except InputError:
@@ -210,26 +210,26 @@ def _is_date(text: str) -> bool:
 
 
 def _listing_faults(shard: ReleaseShard, phases: dict[str, ReleasePhase]) -> Iterator[str]:
-    """Yield what is wrong with how a release lists a shard."""
+    """Yield the faults of a shard in a release."""
     phase = phases.get(shard.phase)
     if phase is None:
-        yield f'is of the phase "{display_text(shard.phase, 80)}", which the release does not have'
+        yield f'is in the phase "{display_text(shard.phase, 80)}", which the release does not have'
     elif phase.state != "published":
-        yield f'is of the phase "{display_text(shard.phase, 80)}", which is not published'
+        yield f'is in the phase "{display_text(shard.phase, 80)}", which is not published'
     for file in shard.documents:
         if not is_safe_path(file.path):
-            yield f'"{display_text(file.path)}" leads out of the release, or is no name for a file'
+            yield f'"{display_text(file.path)}" is outside the release, or is not a file name'
         yield from _hex_fault("sha256", file.sha256, 64)
     yield from _magnet_faults(shard.magnet, shard, shard.infohash_v1, shard.infohash_v2)
     twin = shard.twin_infohash
     if len({twin is None, shard.twin_magnet is None, shard.twin_torrent is None}) > 1:
-        yield "twin_infohash, twin_magnet and twin_torrent stand only together, and one is missing"
+        yield "it has only some of twin_infohash, twin_magnet and twin_torrent"
     elif shard.twin_magnet is not None:
         yield from _magnet_faults(shard.twin_magnet, shard, twin, None)
 
 
 def _magnet_faults(link: str, shard: ReleaseShard, v1: str | None, v2: str | None) -> Iterator[str]:
-    """Yield how a magnet link is not that of its shard."""
+    """Yield the faults of a shard's magnet link."""
     try:
         magnet = parse_magnet(link)
     except InputError as error:
@@ -237,7 +237,7 @@ def _magnet_faults(link: str, shard: ReleaseShard, v1: str | None, v2: str | Non
         return
     yield from (f"magnet: {remark}" for remark in magnet.remarks)
     if any(without_credentials(each) != each for each in (*magnet.trackers, *magnet.web_seeds)):
-        yield "its magnet link holds a user name or a password"
+        yield "its magnet link contains a user name or a password"
     if (magnet.infohash_v1, magnet.infohash_v2) != (v1, v2):
         yield "its magnet link is of another torrent"
     if (magnet.name, magnet.size) != (shard.file, shard.size):
@@ -245,7 +245,7 @@ def _magnet_faults(link: str, shard: ReleaseShard, v1: str | None, v2: str | Non
 
 
 def _sums(shards: Iterable[ReleaseShard]) -> dict[str, tuple[int, int, int, int]]:
-    """Return by phase how many shards are to be held, and the sums of their members, payload and size."""
+    """Return for each phase the number of live shards and the sums of their members, payload and size."""
     sums: dict[str, tuple[int, int, int, int]] = {}
     for shard in (shard for shard in shards if not shard.obsolete):
         count, members, payload, size = sums.get(shard.phase, (0, 0, 0, 0))
@@ -254,22 +254,22 @@ def _sums(shards: Iterable[ReleaseShard]) -> dict[str, tuple[int, int, int, int]
 
 
 def _phase_faults(phase: ReleasePhase, found: tuple[int, int, int, int]) -> Iterator[str]:
-    """Yield how a published phase's totals are not those of its shards, `found`."""
+    """Yield how a published phase's totals differ from those of its shards, `found`."""
     if phase.state != "published":
         return
     said = (phase.shards, phase.files, phase.payload, phase.size)
     for what, theirs, ours in zip(("shards", "files", "bytes of payload", "bytes"), said, found, strict=True):
         if theirs != ours:
-            yield f"says {theirs} {what}, and its shards have {ours}"
+            yield f"has {theirs} {what}, but its shards have {ours}"
 
 
 def _doubled(values: Iterable[str]) -> str:
-    """Return the first of some values that stands twice, in quotes."""
+    """Return the first repeated value, in quotes."""
     return next((f'"{display_text(value, 100)}"' for value, count in Counter(values).items() if count > 1), '""')
 
 
 def check_document(release: Release, where: str) -> None:
-    """Raise TrustError unless a release agrees with itself, and all it names can be fetched and stored."""
+    """Raise TrustError unless a release is consistent, and all its files can be fetched and stored."""
     faults = IssueList()
     check_release(release, faults)
     _check_names(release, faults)
@@ -281,7 +281,7 @@ def check_document(release: Release, where: str) -> None:
 
 
 def _check_names(release: Release, faults: IssueList) -> None:
-    """Add names that are not by the rule, and paths that are one and the same to some file system."""
+    """Add invalid names, and paths that are the same on some file systems."""
     for phase in release.phases:
         if not is_slug(phase.name):
             faults.add("phases", f'"{display_text(phase.name, 80)}" is not the name of a phase')
@@ -299,13 +299,13 @@ def _check_names(release: Release, faults: IssueList) -> None:
 
 
 def _is_reserved(path: str) -> bool:
-    """Return whether a path is one that the release itself has, or that a file has while it is written."""
+    """Return whether a path belongs to the release itself, or to a file that is being written."""
     names = [collision_key(name) for name in path.split("/")]
     return names[0] in _RESERVED or any(name.startswith(".") for name in names)
 
 
 def _check_sizes(shards: tuple[ReleaseShard, ...], faults: IssueList) -> None:
-    """Add files that are larger than any that is read."""
+    """Add files that are larger than readers accept."""
     for shard in shards:
         for file, limit in (
             (shard.torrent, bencode.LIMIT),

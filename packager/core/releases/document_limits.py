@@ -1,4 +1,4 @@
-"""Whether readers can read what a plan's release would say, checked before anything is packed. Pure."""
+"""Check before packing that readers can read the documents of a plan's release. Pure."""
 
 from packager.core.bittorrent.magnet import parse_magnet
 from packager.core.releases import documents
@@ -9,11 +9,11 @@ from packager.model import Infohash, Plan
 from packager.options import Config
 
 _V1, _V2 = Infohash("0" * 40), Infohash("0" * 64)
-_LISTED = 600  # bytes of a shard in release.json beside its magnet link, the least
+_LISTED = 600  # minimum bytes of a shard in release.json without its magnet link
 
 
 def check_limits(plan: Plan, config: Config) -> None:
-    """Raise InputError if a magnet link or release.json would be more than readers take."""
+    """Raise InputError if a magnet link or release.json would be larger than readers accept."""
     size = 0
     for phase in plan.phases:
         if not phase.shards:
@@ -28,5 +28,5 @@ def check_limits(plan: Plan, config: Config) -> None:
             raise InputError("packager.toml: torrent", what, "correct or remove some") from error
         size += len(phase.shards) * (len(magnet) + _LISTED)
     if size > documents.LIMIT:
-        what = f"release.json would have more than {size} bytes, and readers take {documents.LIMIT}"
+        what = f"release.json would have more than {size} bytes, and readers accept at most {documents.LIMIT}"
         raise InputError("packager.toml: shards.size", what, "raise it, so that there are fewer shards")

@@ -1,4 +1,4 @@
-"""JSON documents <-> bytes: manifests, release documents, the plan. Canonical to write, limited to read.
+"""Write JSON documents in canonical form, and read them within limits: manifests, release documents, the plan.
 
 Canonical: UTF-8, fields in the struct's order, two spaces of indentation, one LF at the end.
 """
@@ -15,11 +15,13 @@ from packager.model import FrozenStruct
 from packager.paths import display_text
 
 FORMAT = 1  # of every document; a newer one is refused
-LIMIT = 48 << 20  # bytes of a document that is read: some 18,000 shards, within 300 MB of memory
-_CANONICAL = 16 << 20  # bytes of a document that is compared with our own writing of it: the quickest look
+LIMIT = 48 << 20  # maximum bytes of a document: about 18,000 shards, within 300 MB of memory
+_CANONICAL = 16 << 20  # bytes; smaller documents are first compared with their canonical bytes
 _TEXT = rb'[^"\\]*+(?:\\.[^"\\]*+)*+'
 _STRING = rb'"' + _TEXT + rb'"'
-_FLAT = rb'\{[^{}"]*+(?:' + _STRING + rb'[^{}"]*+){0,200}+\}'  # an object with none inside, of any size of ours
+_FLAT = (
+    rb'\{[^{}"]*+(?:' + _STRING + rb'[^{}"]*+){0,200}+\}'
+)  # an object without nested ones, of any size that we write
 _PART = re.compile(_FLAT + rb"|[{}]|" + _STRING + rb"(?:\s*+:(?:\s*+" + _STRING + rb")?)?", re.S)
 _STRING_OR_PAIR = re.compile(rb'"(' + _TEXT + rb')"(?:\s*+(:)(?:\s*+' + _STRING + rb")?)?", re.S)
 
@@ -33,10 +35,10 @@ def to_bytes(document: FrozenStruct) -> bytes:
 
 
 def from_bytes(data: bytes, kind: type[T], where: object) -> T:
-    """Return the document of type `kind` that `data` holds.
+    """Return the document of type `kind` in `data`.
 
-    Raises InputError if it is larger than LIMIT, not JSON, nested too deep, of a newer format, lacks or
-    has a field or value that the type does not, or holds a key twice.
+    Raises InputError if it is larger than LIMIT, not JSON, nested too deep, of a newer format, if it has a
+    missing or unknown field, a wrong value, or a key twice.
     """
     if len(data) > LIMIT:
         raise InputError(where, f"{len(data)} bytes are more than the {LIMIT} a document may have")
@@ -49,16 +51,16 @@ def from_bytes(data: bytes, kind: type[T], where: object) -> T:
         document = msgspec.json.decode(data, type=kind)
         is_canonical = len(data) <= _CANONICAL and data == to_bytes(document)
     except RecursionError as error:
-        raise InputError(where, "nested too deep to be a document of ours") from error
+        raise InputError(where, "nested too deep for a document of packager") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(where, f"not a valid {kind.__name__.lower()} ({error})") from error
     if not is_canonical and (key := _doubled_key(data)) is not None:
-        raise InputError(where, f'holds the key "{display_text(key, 80)}" twice in one object')
+        raise InputError(where, f'has the key "{display_text(key, 80)}" twice in one object')
     return document
 
 
 def _doubled_key(data: bytes) -> str | None:
-    """Return a key that stands twice in one object of valid JSON. Readers differ in which of them they take."""
+    """Return a key that is twice in one object of valid JSON. Readers differ in which one they use."""
     open_objects: list[set[bytes]] = []
     for match in _PART.finditer(data):
         part = match[0]
@@ -81,7 +83,7 @@ def _unescaped(key: bytes) -> bytes:
 
 
 class _Head(msgspec.Struct):
-    """What every document begins with."""
+    """The first field of every document."""
 
     format: int
 
@@ -95,7 +97,7 @@ def claimed_serial(data: bytes) -> int | None:
 
 
 class _Serial(msgspec.Struct):
-    """What a release document claims of itself before anything is checked."""
+    """The serial of an unchecked release document."""
 
     serial: int
 

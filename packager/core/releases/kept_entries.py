@@ -1,6 +1,6 @@
-"""What a release must keep from the release before it: the list of FORMAT.md 12, in one place. Pure.
+"""The entries that a release must keep from the release before it (FORMAT.md 12). Pure.
 
-Every reader that follows a collection checks it, and so does the publisher before it signs.
+Every reader that follows a collection checks them, and the publisher checks them before signing.
 """
 
 from collections.abc import Iterator
@@ -25,19 +25,19 @@ from packager.paths import display_text
 
 _DAY = 86_400  # seconds
 
-# Of every published shard, as long as the collection is followed.
+# Fields that never change, for every published shard.
 SAME = (
     *("infohash_v1", "infohash_v2", "size", "phase", "number", "file", "container", "payload", "members", "added"),
     *("since", "piece_length", "pieces_root", "sha256"),
 )
-# Of an obsolete shard, from the last release in which it was live.
+# Fields of an obsolete shard that keep their values from the last release in which it was live.
 LINKS = ("magnet", "torrent", "twin_infohash", "twin_magnet", "twin_torrent")
-# Of an obsolete shard, from the first release that says so.
+# Fields of an obsolete shard that keep their values from the release that made it obsolete.
 ENDED = ("obsolete", "obsolete_since", "superseded_by", "reason")
 
 
 class KeptShard(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
-    """What must not change of a published shard. links: SHA-256 of LINKS, hex, as last listed."""
+    """The fields of a published shard that must not change. links: SHA-256 of LINKS, hex, as last listed."""
 
     name: ShardName
     phase: str
@@ -63,9 +63,9 @@ class KeptShard(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class KeptWithdrawal(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
-    """What must not change of a withdrawal; title, artist and files may be left out later, shards may be added.
+    """The fields of a withdrawal that must not change. Title, artist and files may be removed, shards may be added.
 
-    reason: None if a mirror noted it before it kept reasons.
+    reason: None in the state of an old mirror.
     """
 
     id: str
@@ -80,7 +80,7 @@ class KeptWithdrawal(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class KeptEntries(FrozenStruct, frozen=True, kw_only=True):
-    """What the next release must keep of one; some 600 bytes a shard as JSON. phases: those that are published."""
+    """The entries that the next release must keep: about 600 bytes of JSON per shard. phases: the published ones."""
 
     collection: str
     serial: Uint63
@@ -98,12 +98,12 @@ class BrokenRule(NamedTuple):
     shard: ShardName | None = None
 
     def __str__(self) -> str:
-        """Return it as a message says it."""
+        """Return it as text for a message."""
         return f"{self.kind}: {self.what}"
 
 
 def kept_entries(release: Release, before: KeptEntries | None = None) -> KeptEntries:
-    """Return what the release after this one must keep. before: what this one had to keep."""
+    """Return the entries that the next release must keep. before: those that this one had to keep."""
     known = {shard.name: shard for shard in before.shards} if before else {}
     return KeptEntries(
         collection=release.collection.name,
@@ -116,7 +116,7 @@ def kept_entries(release: Release, before: KeptEntries | None = None) -> KeptEnt
 
 
 def _kept_shard(shard: ReleaseShard, known: KeptShard | None) -> KeptShard:
-    """Return what must not change of a shard from now on; a twin that was left out is remembered."""
+    """Return the fields of a shard that must not change from now on, also those of a removed twin."""
     facts = {name: getattr(shard, name) for name in ("name", *SAME, *ENDED)}
     twin = shard.twin_infohash or (known.twin_infohash if known else None)
     return KeptShard(**facts, twin_infohash=twin, links=_links(shard))
@@ -128,14 +128,14 @@ def _links(shard: ReleaseShard) -> str:
 
 
 def _kept_withdrawal(each: Withdrawal) -> KeptWithdrawal:
-    """Return what must not change of a withdrawal."""
+    """Return the fields of a withdrawal that must not change."""
     return KeptWithdrawal(**{name: getattr(each, name) for name in KeptWithdrawal.__struct_fields__})
 
 
 def broken_rules(kept: KeptEntries, release: Release) -> Iterator[BrokenRule]:
-    """Yield what a release, which agrees with itself, does not keep of the one before it.
+    """Yield the rules that a release breaks. It must be consistent in itself.
 
-    The link to that one (`previous`) and the keys are for the caller, who has the bytes and the signature.
+    The caller checks `previous` and the keys, because it has the bytes and the signature.
     """
     if release.collection.name != kept.collection:
         name = display_text(release.collection.name, 80)
@@ -165,7 +165,7 @@ def broken_rules(kept: KeptEntries, release: Release) -> Iterator[BrokenRule]:
 
 
 def _shard_changes(known: KeptShard, found: ReleaseShard, serial: int) -> Iterator[BrokenRule]:
-    """Yield what changed of a published shard."""
+    """Yield the changes of a published shard."""
     for field in SAME:
         old, new = getattr(known, field), getattr(found, field)
         if old != new:
@@ -187,19 +187,19 @@ def _shard_changes(known: KeptShard, found: ReleaseShard, serial: int) -> Iterat
 
 
 def _changed(shard: KeptShard, field: str, old: object, new: object) -> BrokenRule:
-    """Return that a field of a published shard is another."""
+    """Return the broken rule for a changed field of a published shard."""
     what = f"{field} of {shard.name} was {display_text(str(old), 80)} and is {display_text(str(new), 80)}"
     return BrokenRule("changed shard", f"{what}; what is published cannot change", shard.name)
 
 
 def _withdrawal_changes(kept: KeptEntries, release: Release) -> Iterator[BrokenRule]:
-    """Yield what changed of the withdrawals, and new ones that are not of this release."""
+    """Yield changed withdrawals, and new ones with a wrong serial."""
     listed = {(each.id, each.since): each for each in release.withdrawals}
     for known in kept.withdrawals:
         name = display_text(known.id, 80)
         found = listed.pop((known.id, known.since), None)
         if found is None:
-            what = f'"{name}", withdrawn since serial {known.since}, is not among the withdrawals any more'
+            what = f'"{name}", withdrawn since serial {known.since}, is not in the withdrawals any more'
             yield BrokenRule("withdrawn record offered again", what)
             continue
         for field in ("date", "reason"):
@@ -225,10 +225,10 @@ def _withdrawal_changes(kept: KeptEntries, release: Release) -> Iterator[BrokenR
 
 
 class FollowedState(KeptEntries, frozen=True, kw_only=True):
-    """What a mirror keeps of the last release it accepted.
+    """The state that a mirror keeps of the last accepted release.
 
     digest: SHA-256 of that release.json's bytes, hex. keys: public key lines, the pinned one first, then each
-    that a release named to follow; the last signs the next release.
+    that a release named as next; the last one signs the next release.
     """
 
     format: int
@@ -238,16 +238,16 @@ class FollowedState(KeptEntries, frozen=True, kw_only=True):
 
 
 def staleness_warning(followed: FollowedState, *, now: str, max_age: int) -> str | None:
-    """Return a warning where the release that is held is older than max_age seconds, or dated after now.
+    """Return a warning if the last accepted release is older than max_age seconds, or has a date after now.
 
-    now: RFC 3339. An archive may be finished, so this is never an error; but who withholds newer releases
-    can only be seen by it.
+    now: RFC 3339. This is never an error, because an archive may be finished. But it is the only sign that a server
+    withholds newer releases.
     """
     age = units.timestamp(now) - units.timestamp(followed.date)
     name = f"serial {followed.serial} of {followed.collection}"
     if age > max_age:
-        told = f"{units.format_seconds(age)} old, more than {units.format_seconds(max_age)}"
-        return f"{name} is {told}: there may be a newer one that was kept from here"
+        age_text = f"{units.format_seconds(age)} old, more than {units.format_seconds(max_age)}"
+        return f"{name} is {age_text}: there may be a newer one that this mirror cannot see"
     if age < -_DAY:
-        return f"{name} is dated {followed.date}, after today: a clock is wrong, here or at the publisher's"
+        return f"{name} is dated {followed.date}, which is in the future: a clock is wrong, here or at the publisher"
     return None

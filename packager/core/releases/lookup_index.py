@@ -1,7 +1,7 @@
-"""The index by which one member of a release is found: lookup.json, and buckets of keys by their hash. Pure.
+"""The index for finding one member of a release: lookup.json, and buckets of keys by their hash. Pure.
 
-A key is a record's id, a member's path, its source's path (then or now), or an ISRC. Where its bucket lies follows from
-its hash alone, so nothing has to be read first. FORMAT.md tells the bytes.
+A key is a record's id, a member's path, its source path (then or now), or an ISRC. The position of its bucket follows
+from its hash, so nothing else has to be read first. FORMAT.md describes the bytes.
 """
 
 import hashlib
@@ -21,20 +21,20 @@ from packager.paths import display_text, is_safe_path
 from packager.slug import is_slug
 
 LOOKUP = "lookup.json"
-LIMIT = 1 << 20  # bytes of lookup.json that are read
+LIMIT = 1 << 20  # maximum bytes of lookup.json
 SLOT = np.dtype([("mark", "<u4"), ("shard", "<u4"), ("row", "<u4")])  # one key of one member: 12 bytes
-EMPTY = 0xFFFFFFFF  # the shard of a slot that holds nothing
+EMPTY = 0xFFFFFFFF  # the shard number of an empty slot
 BUCKET_KEYS = 2000  # keys of a bucket on average: 26 KB, of which a tenth is empty slots
-BUCKET_MOST = 1 << 20  # bytes of a bucket that is read
-SAME_KEY = 64  # members that one key leads to, the newest: no recording has more, a wrong ISRC may have thousands
-PART_BYTES = 256 << 20  # of one file: what any server, file system or upload takes
+BUCKET_MOST = 1 << 20  # maximum bytes of a bucket
+SAME_KEY = 64  # newest members per key; no recording has more, but a wrong ISRC may have thousands
+PART_BYTES = 256 << 20  # of one file; small enough for any server, file system or upload
 NUMBERS = 100_000  # a slot's shard is its phase, counted from 0, times this, and its number in the phase
 _ISRC = re.compile(r"[A-Za-z]{2}[A-Za-z0-9]{3}[0-9]{7}")
-_PARTS_MOST = 4096  # each takes some 150 bytes of lookup.json
+_PARTS_MOST = 4096  # each uses about 150 bytes of lookup.json
 
 
 class Lookup(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
-    """lookup.json: how the index of one release is to be read, and what its shards have in common."""
+    """lookup.json: the shape of the index of one release, and what its shards have in common."""
 
     format: Uint63
     type: Literal["lookup"]
@@ -58,7 +58,7 @@ class Lookup(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
 
 @dataclass(frozen=True)
 class BucketRange:
-    """Where a key's bucket lies: bytes [start, stop) of a part. mark: what the key's slots begin with."""
+    """The position of a key's bucket: bytes [start, stop) of a part. mark: the first field of the key's slots."""
 
     part: PublishedFile
     start: int
@@ -75,7 +75,7 @@ class LookupHit:
 
 
 def parse_lookup(data: bytes, where: object) -> Lookup:
-    """Return a lookup.json. Raises InputError if it is none, or does not agree with itself."""
+    """Return a lookup.json. Raises InputError if it is invalid or inconsistent."""
     lookup = documents.from_bytes(data, Lookup, where)
     sizes = _part_sizes(lookup.buckets, lookup.part_buckets, lookup.bucket_bytes)
     if not 0 < lookup.buckets < EMPTY or not 0 < lookup.bucket_bytes <= BUCKET_MOST or not lookup.part_buckets:
@@ -83,12 +83,12 @@ def parse_lookup(data: bytes, where: object) -> Lookup:
     if [part.size for part in lookup.parts] != sizes or not all(is_safe_path(part.path) for part in lookup.parts):
         raise InputError(where, "its parts are not those of its buckets")
     if not is_slug(lookup.collection) or not all(is_slug(phase) for phase in lookup.phases):
-        raise InputError(where, "the name of its collection or of a phase is none")
+        raise InputError(where, "the name of its collection or of a phase is invalid")
     return lookup
 
 
 def _part_sizes(buckets: int, part_buckets: int, bucket_bytes: int) -> list[int]:
-    """Return the bytes of each part; none where the numbers are wrong."""
+    """Return the bytes of each part; empty if the numbers are wrong."""
     if not 0 < buckets < EMPTY or not part_buckets or buckets // part_buckets > _PARTS_MOST:
         return []
     whole, rest = divmod(buckets, part_buckets)
@@ -96,23 +96,23 @@ def _part_sizes(buckets: int, part_buckets: int, bucket_bytes: int) -> list[int]
 
 
 def normal(key: str) -> str:
-    """Return a key as it is hashed: an ISRC in capitals without hyphens and spaces, all else as it is."""
+    """Return the form of a key that is hashed: an ISRC in capitals without hyphens and spaces, others unchanged."""
     return isrc(key) or key
 
 
 def isrc(text: str) -> str | None:
-    """Return a text as an ISRC (ISO 3901) of 12 characters; None if it is none."""
+    """Return a text as an ISRC (ISO 3901) of 12 characters; None if it is not one."""
     bare = text.replace("-", "").replace(" ", "")
     return bare.upper() if _ISRC.fullmatch(bare) else None
 
 
 def key_hash(key: str) -> int:
-    """Return the 64 bits that a key is found by: the first 8 bytes of the SHA-256 of its normal form, big-endian."""
+    """Return the 64-bit hash of a key: the first 8 bytes of the SHA-256 of its normal form, big-endian."""
     return int.from_bytes(hashlib.sha256(normal(key).encode("utf-8", "replace")).digest()[:8], "big")
 
 
 def bucket_range(lookup: Lookup, key: str) -> BucketRange:
-    """Return where the bucket of a key lies."""
+    """Return the position of a key's bucket."""
     hashed = key_hash(key)
     part, at = divmod(hashed * lookup.buckets >> 64, lookup.part_buckets)
     start = at * lookup.bucket_bytes
@@ -120,7 +120,7 @@ def bucket_range(lookup: Lookup, key: str) -> BucketRange:
 
 
 def parse_bucket(lookup: Lookup, bucket: bytes, mark: int, where: object = LOOKUP) -> list[LookupHit]:
-    """Return the members that a bucket names for a mark, newest first. Raises InputError if one cannot be."""
+    """Return the members of a mark in a bucket, newest first. Raises InputError if one is invalid."""
     slots = np.frombuffer(bucket, SLOT)
     found = slots[(slots["mark"] == mark) & (slots["shard"] != EMPTY)][: 2 * SAME_KEY]
     named = []
@@ -128,7 +128,7 @@ def parse_bucket(lookup: Lookup, bucket: bytes, mark: int, where: object = LOOKU
         phase, number = divmod(shard, NUMBERS)
         if phase >= len(lookup.phases) or not number:
             raise InputError(
-                where, f"a bucket names shard {display_text(str(shard))}, which is none", "look again later"
+                where, f"a bucket names shard {display_text(str(shard))}, which does not exist", "try again later"
             )
         named.append(LookupHit(shard_name(lookup.collection, lookup.phases[phase], number), row))
     return named

@@ -1,6 +1,6 @@
-"""What a row of a members table says: the record's id now, where its file may be, and its line in the TSV. Pure.
+"""Rows of a members table: the record's current id, the possible paths of its file, and its line in the TSV. Pure.
 
-`id` and the paths that the tar itself names never change. `current_id` and `current_path` say what became of them.
+`id` and the paths in the tar never change. `current_id` and `current_path` have the new values.
 """
 
 import pyarrow as pa
@@ -11,20 +11,20 @@ from packager.core.shards.records_jsonl import record_lines, record_members
 
 
 def current_ids(members: pa.Table) -> pa.ChunkedArray:
-    """Return the id that each row's record has now."""
+    """Return the current id of each row's record."""
     return pc.coalesce(members["current_id"], members["id"])
 
 
 def with_current_ids(members: pa.Table) -> pa.Table:
-    """Return a members table whose `id` is the one that each record has now: what people look for and read."""
+    """Return a members table with the current id of each record in `id`, for people."""
     at = members.column_names.index("id")
     return members.set_column(at, members.schema.field(at), current_ids(members))
 
 
 def source_paths(members: pa.Table) -> list[list[bytes]]:
-    """Return for each row the paths where its file may be below the collection's folder: where it is now, where it was.
+    """Return for each row the possible paths of its file below the collection's folder: the current and the old one.
 
-    A path that leads out of the folder is left out.
+    Paths outside the folder are left out.
     """
     columns = (members[name].to_pylist() for name in ("path", "source_path", "source_path_b64", "current_path"))
     return [
@@ -38,7 +38,7 @@ def source_paths(members: pa.Table) -> list[list[bytes]]:
 
 
 def tsv_lines(members: pa.Table) -> bytes:
-    """Return the lines of some rows: id, path, offset, size, sha256 and the line of records.jsonl, which ends it.
+    """Return the lines of some rows: id, path, offset, size, sha256 and the line of records.jsonl.
 
     No field has a TAB: ids and paths have no control characters, and JSON escapes them.
     """

@@ -1,7 +1,7 @@
-"""NAME.meta4: one shard as Metalink (RFC 5854), for clients that fetch from web servers and check. Pure.
+"""NAME.meta4: one shard as a Metalink (RFC 5854), for clients that fetch from web servers and verify. Pure.
 
-The hashes of pieces are BEP 3's: SHA-1 of stretches of the piece length, the last one shorter, as RFC 5854
-has them. The v2 hashes cannot stand here: a node of BEP 52's tree is no hash of a stretch of the file.
+It contains the piece hashes of BEP 3, because RFC 5854 uses the same: SHA-1 of parts of one length, the last one
+shorter. The v2 hashes are not possible: a node of BEP 52's tree is not the hash of a part of the file.
 """
 
 from collections.abc import Sequence
@@ -15,40 +15,40 @@ from packager.model import PublishedFile, Release, ReleaseShard
 from packager.units import MIB
 
 NAMESPACE = "urn:ietf:params:xml:ns:metalink"
-LIMIT = 4 * MIB  # bytes; aria2 1.36 takes 5 MiB where it fetches the document itself (--follow-metalink=mem)
+LIMIT = 4 * MIB  # bytes; aria2 1.36 accepts 5 MiB if it fetches the document itself (--follow-metalink=mem)
 _SHA1 = 20  # bytes
 _BETWEEN = "</hash>\n<hash>"
 _ELEMENT = len(_BETWEEN) + 2 * _SHA1  # bytes of one piece in the document
 
 
 def metalink_path(shard: ReleaseShard) -> str:
-    """Return where a shard's document stands in its release, if it has one."""
+    """Return the path of a shard's document in its release, if it has one."""
     return f"metalinks/{shard.name}.meta4"
 
 
 def has_metalink(release: Release, shard: ReleaseShard) -> bool:
-    """Return whether a shard that a release offers has a document.
+    """Return whether an offered shard has a document.
 
-    Its release must tell where it is available, and something that Metalink can check it by.
+    Its release must contain an address of it, and a hash that Metalink supports.
     """
     has_hashes = shard.sha256 is not None or v1_torrent(shard) is not None
     has_address = bool(release.base_url or web_seeds(shard))
-    # Its hashes of pieces are of one file (RFC 5854), so a folder has no document.
+    # The piece hashes are of one file (RFC 5854), so a folder has no document.
     return shard.container == "tar" and has_hashes and has_address
 
 
 def metalink_of(release: Release, shard: ReleaseShard, pieces: bytes) -> bytes:
-    """Return a shard's document by what its release tells. pieces: as `metalink` takes them."""
+    """Return a shard's document, from the facts of its release. pieces: as for `metalink`."""
     torrent = v1_torrent(shard)
     address = published_url(release, torrent.path) if torrent and release.base_url else None
     return metalink(shard, web_seeds=web_seeds(shard), torrent=address, pieces=pieces)
 
 
 def v1_torrent(shard: ReleaseShard) -> PublishedFile | None:
-    """Return the torrent of a shard that has v1 hashes, None if none has.
+    """Return the torrent of a shard that has v1 hashes; None if there is none.
 
-    The v1-only one where there is one: aria2 before 1.37 takes a wrong infohash from a hybrid, and the hashes of
-    the pieces are the same.
+    A v1-only torrent is preferred, because aria2 before 1.37 computes a wrong infohash from a hybrid. The piece
+    hashes are the same.
     """
     return shard.twin_torrent or (shard.torrent if shard.infohash_v1 is not None else None)
 
@@ -65,8 +65,8 @@ def metalink(
 
     web_seeds: addresses of the tar itself, the preferred first. torrent: the address of NAME.torrent. pieces: the
     `pieces` of its info dictionary, 20 bytes each, b"" if it has none (v2 only); they are left out if the
-    document would grow over LIMIT. The tar's SHA-256 stands where the release has it. Raises InputError for an
-    address that is not http(s), and for pieces that are not as many as the shard has.
+    document would be larger than LIMIT. The tar's SHA-256 is included if the release has it. Raises InputError for an
+    address that is not http(s), and for a wrong number of pieces.
     """
     addresses = [url(address, "web seed", WEB) for address in web_seeds]
     if torrent is not None:
@@ -75,7 +75,7 @@ def metalink(
         return b""
     count = -(-shard.size // shard.piece_length)
     if pieces and len(pieces) != _SHA1 * count:
-        raise InputError(shard.name, f"has {count} pieces, and {len(pieces)} bytes of their hashes were given")
+        raise InputError(shard.name, f"has {count} pieces, but {len(pieces)} bytes of piece hashes were passed")
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', f'<metalink xmlns="{NAMESPACE}">']
     lines += [f"<file name={quoteattr(shard.file)}>", f"<size>{shard.size}</size>"]
     if shard.sha256 is not None:

@@ -1,7 +1,7 @@
-"""minisign's key pairs as text: public keys, and secret keys that a password may cover. Pure; no file is touched.
+"""minisign's key pairs as text: public keys, and secret keys with or without a password. Pure.
 
-The formats are minisign 0.11's: one line of untrusted comment, one of base64. `engine.keys` reads and
-writes the files; random bytes come in as an argument.
+The formats are minisign 0.11's: one line of untrusted comment, one of base64. `engine/project/key_files.py` reads and
+writes the files; random bytes are an argument.
 """
 
 import base64
@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from packager.errors import InputError
 from packager.units import GIB, format_size
 
-UNTRUSTED = "untrusted comment: "  # what the first line of every file of minisign's begins with
-KEY_LIMIT = 4096  # bytes of a key file that is read
+UNTRUSTED = "untrusted comment: "  # start of the first line of all minisign files
+KEY_LIMIT = 4096  # maximum bytes of a key file
 PASSWORD_LIMIT = 1023  # bytes; minisign reads no more
-OPSLIMIT, MEMLIMIT = 1 << 25, GIB  # libsodium's "sensitive" scrypt, which minisign writes: the most that is worked for
+OPSLIMIT, MEMLIMIT = 1 << 25, GIB  # libsodium's "sensitive" scrypt, which minisign uses; larger ones are refused
 
 _PUBLIC = struct.Struct("<2s8s32s")  # "Ed", key id, Ed25519 public key
 _SECRET = struct.Struct("<2s2s2s32sQQ104s")  # "Ed", KDF, "B2", salt, opslimit, memlimit, key pair and its checksum
@@ -40,7 +40,7 @@ class PublicKey:
 
     @property
     def name(self) -> str:
-        """The key id as `key_name` writes it."""
+        """The key id as in `key_name`."""
         return key_name(self.key_id)
 
     @property
@@ -55,7 +55,7 @@ class PublicKey:
 
     @classmethod
     def parse(cls, text: str, where: object = "public key") -> "PublicKey":
-        """Return the key that a public key file, or its one line, holds. Raises InputError."""
+        """Return the key of a public key file, or of its one line. Raises InputError."""
         algorithm, key_id, key = _PUBLIC.unpack(_key_bytes(text, _PUBLIC.size, where))
         if algorithm != b"Ed":
             raise InputError(where, "not an Ed25519 public key", "give the .pub file that packager keygen wrote")
@@ -64,7 +64,7 @@ class PublicKey:
 
 @dataclass(frozen=True)
 class ScryptParameters:
-    """How a password covers a secret key: scrypt (RFC 7914) by libsodium's limits; the salt is 32 bytes."""
+    """How a password encrypts a secret key: scrypt (RFC 7914) with libsodium's limits; the salt is 32 bytes."""
 
     salt: bytes
     opslimit: int = OPSLIMIT
@@ -80,10 +80,10 @@ class ScryptParameters:
         return n, opslimit // 4 // n // 8
 
     def cover(self, data: bytes, password: str, where: object) -> bytes:
-        """Return `data` (104 bytes) covered, or uncovered where it was covered.
+        """Encrypt or decrypt `data` (104 bytes), which is the same operation.
 
-        Takes up to MEMLIMIT of memory and a few seconds. Raises InputError for a password that cannot
-        be one, limits over MEMLIMIT and OPSLIMIT, and too little memory.
+        Uses up to MEMLIMIT of memory and a few seconds. Raises InputError for an invalid password,
+        limits over MEMLIMIT and OPSLIMIT, and too little memory.
         """
         if self.opslimit > OPSLIMIT or self.memlimit > MEMLIMIT:
             raise InputError(
@@ -104,7 +104,7 @@ class ScryptParameters:
 
 @dataclass(frozen=True)
 class SecretKey:
-    """A secret key, uncovered: the id of the pair and the 32-byte Ed25519 seed, which repr() never shows."""
+    """A decrypted secret key: the id of the pair and the 32-byte Ed25519 seed, which repr() never shows."""
 
     key_id: bytes
     seed: bytes = field(repr=False)
@@ -116,21 +116,21 @@ class SecretKey:
 
     @property
     def text(self) -> str:
-        """The key as a secret key file that no password covers, as `minisign -G -W` writes it."""
+        """The key as a secret key file without a password, as written by `minisign -G -W`."""
         covered = self.key_id + self.seed + self.public.key + bytes(32)
         return _secret_text(_SECRET.pack(b"Ed", _NO_KDF, b"B2", bytes(32), 0, 0, covered))
 
     def protected(self, password: str, scrypt: ScryptParameters, where: object = "password") -> str:
-        """Return the key as a secret key file that a password covers. Raises InputError like `Scrypt.cover`."""
+        """Return the key as a secret key file with a password. Raises InputError like `ScryptParameters.cover`."""
         if not password:
-            raise InputError(where, "the password is empty", "give one, or make a key with none")
+            raise InputError(where, "the password is empty", "enter one, or make a key without a password")
         pair = self.key_id + self.seed + self.public.key
         covered = scrypt.cover(pair + _checksum(pair), password, where)
         return _secret_text(_SECRET.pack(b"Ed", _SCRYPT, b"B2", scrypt.salt, scrypt.opslimit, scrypt.memlimit, covered))
 
     @classmethod
     def parse(cls, text: str, password: Callable[[], str], where: object = "secret key") -> "SecretKey":
-        """Return the key that a secret key file holds; `password` is called only where one covers it.
+        """Return the key of a secret key file; `password` is called only if the file is encrypted.
 
         Raises InputError: malformed, wrong password, or limits of memory and work over minisign's own.
         """
@@ -138,21 +138,21 @@ class SecretKey:
         if kdf == _SCRYPT:
             pair = ScryptParameters(salt, opslimit, memlimit).cover(pair, password(), where)
             if _checksum(pair[:72]) != pair[72:]:
-                raise InputError(where, "wrong password", "give it again; a damaged key file says the same")
+                raise InputError(where, "wrong password", "enter it again; a damaged key file has the same error")
         secret = cls(pair[:8], pair[8:40])
         if secret.public.key != pair[40:72]:
-            raise InputError(where, "damaged: its secret and public halves are no pair", "restore it from a copy")
+            raise InputError(where, "damaged: its secret and public keys do not match", "restore it from a copy")
         return secret
 
     @classmethod
     def check(cls, text: str, where: object = "secret key") -> None:
-        """Raise InputError for a secret key file that is malformed; one without a password is opened."""
+        """Raise InputError for a malformed secret key file; one without a password is also opened."""
         if cls._unpacked(text, where)[0] == _NO_KDF:
             cls.parse(text, str, where)
 
     @staticmethod
     def _unpacked(text: str, where: object) -> tuple[bytes, bytes, int, int, bytes]:
-        """Return a secret key file's kind of password, its salt and limits, and the pair that it covers."""
+        """Return a secret key file's KDF, its salt and limits, and the encrypted key pair."""
         algorithm, kdf, checksum, salt, opslimit, memlimit, pair = _SECRET.unpack(_key_bytes(text, _SECRET.size, where))
         if algorithm != b"Ed" or checksum != b"B2" or kdf not in (_NO_KDF, _SCRYPT):
             raise InputError(where, "not a secret key of a kind that minisign writes")
@@ -160,7 +160,7 @@ class SecretKey:
 
 
 def from_base64(line: bytes) -> bytes:
-    """Return what a line of base64 holds, empty if it is not the one right spelling of it."""
+    """Return the bytes of a line of base64; empty if it is not in canonical form."""
     try:
         found = base64.b64decode(line, validate=True)
     except binascii.Error:
@@ -169,7 +169,7 @@ def from_base64(line: bytes) -> bytes:
 
 
 def _key_bytes(text: str, size: int, where: object) -> bytes:
-    """Return the `size` bytes that a key file's second line, or the line alone, holds. Raises InputError."""
+    """Return the `size` bytes in a key file's second line, or in that line alone. Raises InputError."""
     lines = text.strip().split("\n")
     commented = len(lines) == 2 and lines[0].startswith(UNTRUSTED.rstrip())
     if len(text) > KEY_LIMIT or not (commented or len(lines) == 1):
@@ -178,22 +178,22 @@ def _key_bytes(text: str, size: int, where: object) -> bytes:
     if len(packed) != size:
         kinds = {_PUBLIC.size: "a public key", _SECRET.size: "a secret key"}
         found = kinds.get(len(packed), "no minisign key")
-        raise InputError(where, f"holds {found}, not {kinds[size]}", f"give the file of {kinds[size]}")
+        raise InputError(where, f"contains {found}, not {kinds[size]}", f"name the file of {kinds[size]}")
     return packed
 
 
 def _secret_text(packed: bytes) -> str:
-    """Return a secret key file; minisign writes this comment whether or not a password covers the key."""
+    """Return a secret key file; minisign writes this comment with and without a password."""
     return f"{UNTRUSTED}minisign encrypted secret key\n{base64.b64encode(packed).decode('ascii')}\n"
 
 
 def _checksum(pair: bytes) -> bytes:
-    """Return the BLAKE2b-256 that proves a password right: over the algorithm, key id, seed and public key."""
+    """Return the BLAKE2b-256 of algorithm, key id, seed and public key, which proves that a password is right."""
     return hashlib.blake2b(b"Ed" + pair, digest_size=32).digest()
 
 
 def _password_bytes(password: str, where: object) -> bytes:
-    """Return a password as minisign reads it. Raises InputError if minisign could not be given it."""
+    """Return a password as minisign reads it. Raises InputError if minisign cannot read it."""
     try:
         secret = password.encode("utf-8", "surrogateescape")  # a password from the environment need not be UTF-8
     except UnicodeEncodeError as error:

@@ -1,4 +1,4 @@
-"""minisign's signatures as text: made and checked. Pure; no clock, no random, no file.
+"""Make and check minisign's signatures as text. Pure: no clock, no random numbers, no file.
 
 The format is minisign 0.11's, so that anyone can check a release without this project: Ed25519
 (RFC 8032) over the BLAKE2b-512 (RFC 7693) of the data, and over that signature and the trusted comment.
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from packager.core.releases.minisign_key import UNTRUSTED, PublicKey, SecretKey, from_base64, key_name
 from packager.errors import InputError, TrustError
 
-LIMIT = 8192  # bytes of a signature that is read; minisign's own limit is this for its trusted comment
+LIMIT = 8192  # maximum bytes of a signature; minisign has this limit for its trusted comment
 
 _TRUSTED = "trusted comment: "
 _SIGNATURE = struct.Struct("<2s8s64s")  # "ED" or "Ed", key id, Ed25519 signature
@@ -46,7 +46,7 @@ def sign(data: bytes, secret: SecretKey, trusted_comment: str) -> bytes:
 
 @dataclass(frozen=True)
 class SignedData:
-    """What a .minisig text says; only `check` tells whether it is true. key: as minisign names it."""
+    """The contents of a .minisig text, which only `check` verifies. key: as shown by minisign."""
 
     key: str
     prehashed: bool
@@ -54,17 +54,17 @@ class SignedData:
 
 
 def describe(signature: bytes, *, where: object = "signature") -> SignedData:
-    """Return what a .minisig text says. Raises TrustError: over the limit, malformed."""
+    """Return the contents of a .minisig text. Raises TrustError: over the limit, malformed."""
     algorithm, key_id, _, comment, _ = _parse_signature(signature, where)
     return SignedData(key_name(key_id), algorithm == b"ED", comment.decode("utf-8"))
 
 
 def check(data: bytes, signature: bytes, public: PublicKey, *, where: object = "signature") -> str:
-    """Return the trusted comment of a .minisig text that holds for `data`, prehashed ("ED") or legacy ("Ed").
+    """Return the trusted comment of a .minisig text that is valid for `data`, prehashed ("ED") or legacy ("Ed").
 
     Raises TrustError, by its name, in this order: over the limit, malformed, wrong key id, wrong
-    signature, trusted comment forged. The comment may hold any character but CR, LF and NUL: show it
-    by `paths.display_text`.
+    signature, trusted comment forged. The comment may have any character but CR, LF and NUL; display it
+    with `paths.display_text`.
     """
     algorithm, key_id, own, comment, over_all = _parse_signature(signature, where)
     if key_id != public.key_id:
@@ -81,12 +81,12 @@ def check(data: bytes, signature: bytes, public: PublicKey, *, where: object = "
             "run it again; if it fails again, ask the publisher",
         )
     if not _holds(key, over_all, own + comment):
-        raise TrustError(where, "trusted comment forged: it is not what was signed", "do not use the files")
+        raise TrustError(where, "trusted comment forged: it is not the signed one", "do not use the files")
     return comment.decode("utf-8")
 
 
 def is_right(data: bytes, signature: bytes, public: PublicKey) -> bool:
-    """Return whether a .minisig text holds for `data`."""
+    """Return whether a .minisig text is valid for `data`."""
     try:
         check(data, signature, public)
     except TrustError:
@@ -102,7 +102,7 @@ def _parse_signature(text: bytes, where: object) -> tuple[bytes, bytes, bytes, b
     if len(lines) == 4 and lines[0].startswith(UNTRUSTED.encode()) and lines[2].startswith(_TRUSTED.encode()):
         packed, over_all = from_base64(lines[1]), from_base64(lines[3])
         comment = lines[2].removeprefix(_TRUSTED.encode())
-        # minisign reads C strings: it would end the comment at a NUL or CR and we after it
+        # minisign reads C strings, so it would end the comment at a NUL or CR
         whole = b"\0" not in comment and b"\r" not in comment and _is_utf8(comment)
         if len(packed) == _SIGNATURE.size and packed[:2] in (b"ED", b"Ed") and len(over_all) == 64 and whole:
             return (*_SIGNATURE.unpack(packed), comment, over_all)
@@ -110,7 +110,7 @@ def _parse_signature(text: bytes, where: object) -> tuple[bytes, bytes, bytes, b
 
 
 def _holds(key: Ed25519PublicKey, signature: bytes, message: bytes) -> bool:
-    """Return whether an Ed25519 signature (64 bytes) is the key's over the message."""
+    """Return whether an Ed25519 signature (64 bytes) of the message is valid."""
     try:
         key.verify(signature, message)
     except InvalidSignature:

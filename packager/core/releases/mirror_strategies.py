@@ -1,9 +1,9 @@
-"""Which shards a mirror should hold within its budget. Pure: nothing is fetched, no clock, no random.
+"""Choose the shards that a mirror should keep within its budget. Pure: no network, no clock, no random numbers.
 
-The default, `spread`, is weighted rendezvous hashing: each mirror draws a number for each shard from its own
-id and the shard's infohash, and takes the shards with the highest scores. Mirrors that never talk choose
-apart from each other, so together they cover the collection evenly; shards with few seeds weigh more.
-docs/explanation/choosing-shards.md tells why, with a simulation (bench/mirrors.py).
+The default, `spread`, is weighted rendezvous hashing: each mirror computes a number for each shard from its own
+id and the shard's infohash, and chooses the shards with the highest scores. Mirrors choose independently,
+but together they cover the collection evenly; shards with few seeds have a higher weight.
+docs/explanation/choosing-shards.md explains this, with a simulation (bench/mirrors.py).
 """
 
 import hashlib
@@ -21,11 +21,11 @@ from packager.units import count_of
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-STEEPNESS = 8  # of a shard's weight in its seeds; bench/mirrors.py compares others
+STEEPNESS = 8  # how steeply the weight falls with seeds; bench/mirrors.py compares other values
 
 
 class ShardChoice(FrozenStruct, frozen=True, kw_only=True):
-    """A shard to hold. size: bytes of its tar. documents: bytes of its other files. held: the tar is there already.
+    """A shard to keep. size: bytes of its tar. documents: bytes of its other files. held: the tar is on the disk.
 
     why: for people.
     """
@@ -49,14 +49,14 @@ def choose_shards(
     names: Collection[str] | None = None,
     now: str = "",
 ) -> list[ShardChoice]:
-    """Return the shards to hold, those held already first, then those to fetch, best first.
+    """Return the shards to keep: first those on the disk, then those to fetch, best first.
 
-    budget: bytes of tars and of their documents. mirror_id: random bytes, made once and kept. held: names of shards
-    that are on the disk; each counts whole, wanted or not. seeds: how many seeds were seen of a shard, None or left
+    budget: bytes of tars and of their documents. mirror_id: random bytes, made once and saved. held: names of shards
+    on the disk; each counts with its full size, chosen or not. seeds: number of seeds of a shard; None or left
     out: unknown.
-    phases, names: choose among these only (None: all). now: RFC 3339. Obsolete and withheld shards are never chosen.
-    What is to be fetched never goes beyond the budget less all that is held, and the chosen never beyond the
-    budget; a held shard that is not chosen is for its owner to remove. The order of the release's shards
+    phases, names: choose only among these (None: all). now: RFC 3339. Obsolete and withheld shards are never chosen.
+    The shards to fetch never exceed the budget minus all shards on the disk, and the chosen ones never exceed the
+    budget. The user can remove a shard on the disk that is not chosen. The order of the release's shards
     does not matter. Raises InputError for a phase that the release does not have.
     """
     _check_phases(release, phases)
@@ -81,7 +81,7 @@ def _check_phases(release: Release, phases: Collection[str] | None) -> None:
 
 
 def _within(budget: int, ranked: Iterable[tuple[ReleaseShard, str]], *, held: bool) -> list[ShardChoice]:
-    """Return the best shards that fit; one that is too large for what is left is passed over."""
+    """Return the best shards that fit; a shard that is too large for the rest is skipped."""
     chosen, left = [], budget
     for shard, why in ranked:
         documents = documents_of(shard)
@@ -92,7 +92,7 @@ def _within(budget: int, ranked: Iterable[tuple[ReleaseShard, str]], *, held: bo
 
 
 def documents_of(shard: ReleaseShard) -> int:
-    """Return the bytes of a shard's torrents, manifest and tables, which are held with its tar."""
+    """Return the bytes of a shard's torrents, manifest and tables, which are kept with its tar."""
     return sum(file.size for file in shard.documents)
 
 
@@ -103,7 +103,7 @@ def _ranked(
     mirror_id: bytes,
     seeds: Mapping[ShardName, int | None],
 ) -> list[tuple[ReleaseShard, str]]:
-    """Return the shards, the best first, each with why it stands where it does."""
+    """Return the shards, the best first, each with the reason for its rank."""
     if not shards:
         return []
     place = {phase.name: at for at, phase in enumerate(release.phases)}
@@ -144,9 +144,9 @@ def _why(strategy: Strategy, shard: ReleaseShard, seeds: int | None, *, rank: in
 
 
 def estimated(seeds: Sequence[int | None]) -> Floats:
-    """Return seed counts with the lower median of the known ones for those that are not known; 0 if none is.
+    """Return seed counts, with the lower median of the known ones in the place of unknown ones; 0 if none is known.
 
-    So a tracker that does not answer for some shards neither draws all mirrors to them nor hides them.
+    So shards without an answer from a tracker are neither preferred nor ignored by all mirrors.
     """
     known = [count for count in seeds if count is not None]
     usual = statistics.median_low(known) if known else 0
@@ -156,16 +156,16 @@ def estimated(seeds: Sequence[int | None]) -> Floats:
 def weights(seeds: Floats, steepness: float = STEEPNESS) -> Floats:
     """Return the shards' weights by their seeds, (1 + seeds) ** -steepness.
 
-    Only ratios count: a shard without a seed goes before one with a seed almost always, one with 20 before
-    one with 21 only rather often, so that mirrors with the same old counts do not all run to the same shards.
+    Only ratios count: a shard without a seed comes before one with a seed almost always, one with 20 before
+    one with 21 only somewhat more often, so that mirrors with the same old counts do not all choose the same shards.
     """
     return np.asarray((1.0 + seeds) ** -steepness, dtype=np.float64)
 
 
 def uniforms(mirror_id: bytes, infohashes: Sequence[bytes]) -> Floats:
-    """Return for each infohash a number in (0, 1) that is this mirror's own, from SHA-256(mirror_id + infohash).
+    """Return a number in (0, 1) for each infohash, from SHA-256(mirror_id + infohash).
 
-    The first 52 bits of the digest, and a half: never 0 or 1 in floating point.
+    It is the first 52 bits of the digest, and a half: never 0 or 1 in floating point.
     """
     heads = b"".join(hashlib.sha256(mirror_id + infohash).digest()[:8] for infohash in infohashes)
     bits = np.frombuffer(heads, dtype=">u8") >> np.uint64(12)
@@ -173,7 +173,7 @@ def uniforms(mirror_id: bytes, infohashes: Sequence[bytes]) -> Floats:
 
 
 def scores(drawn: Floats, weight: Floats) -> Floats:
-    """Return the rendezvous scores -weight / ln(u): the highest are taken. drawn may have a row a mirror.
+    """Return the rendezvous scores -weight / ln(u): the highest are chosen. drawn may have one row per mirror.
 
     So a shard is the first of all with the probability of its weight among all weights (weighted rendezvous
     hashing; Resch, "New Hashing Algorithms for Data Storage", SDC 2015).

@@ -1,4 +1,4 @@
-"""A release document from what is packed: phases' states, shards' facts, the link to the one before. Pure."""
+"""Build a release document from packed shards: states of phases, facts of shards, the link to the one before. Pure."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -55,13 +55,13 @@ def next_release(
     next_key: PublicKey | None = None,
     unread: int = 0,
 ) -> Release:
-    """Return the release that lists `shards`, or the last one where nothing but the date would change.
+    """Return the release that lists `shards`, or the last one if only the date would change.
 
     shards: those of the open phases, and all that are obsolete, in any order. published: names of the phases
-    that are open to readers. closed: of those that are not, the dates until which they shall stay so, by
+    that are open to readers. closed: the dates until which the other phases stay closed, by
     name. last: the release before, and its bytes. withdrawals: all of them, `all_withdrawals`. next_key: the
-    key that signs the releases after this one, where another does from then on. unread: how many files and folders
-    could not be read. Raises InputError if a shard that was published would change or vanish, since torrents cannot
+    key that signs the next releases, if it changes. unread: number of files and folders that
+    could not be read. Raises InputError if a published shard would change or vanish, because torrents cannot
     change, and for a date before the last release's.
     """
     before = {shard.name: shard for shard in last[0].shards} if last else {}
@@ -101,7 +101,7 @@ def next_release(
 
 
 def collection_facts(config: Config) -> CollectionFacts:
-    """Return what a release says of its collection."""
+    """Return the collection's facts for a release."""
     return CollectionFacts(**{name: getattr(config.collection, name) for name in CollectionFacts.__struct_fields__})
 
 
@@ -114,18 +114,18 @@ def check_date(config: Config, last: Release | None) -> None:
 def _date_goes_back(date: str, last: Release) -> InputError:
     """Return the error for a release date that is before the last one's."""
     what = f'"{date}" is before the last release, of {last.date}'
-    return InputError("packager.toml: release.date", what, "write a later date, or take the line out")
+    return InputError("packager.toml: release.date", what, "write a later date, or remove the line")
 
 
 def not_before(last: Release | None, now: str) -> str:
-    """Return `now`, or the date of the last release where the clock is behind that: no date of a release goes back."""
+    """Return `now`, or the date of the last release if that is later, because dates of releases never go back."""
     return max(now, last.date) if last else now
 
 
 def embargoes(config: Config, *, published: Collection[str], now: str) -> dict[str, str]:
-    """Return when each phase opens that its embargo keeps closed, by name.
+    """Return when each phase under embargo opens, by name.
 
-    now: RFC 3339. published: names of phases, which stay open.
+    now: RFC 3339. published: names of published phases, which stay open.
     """
     return {
         phase.name: phase.embargo
@@ -137,10 +137,10 @@ def embargoes(config: Config, *, published: Collection[str], now: str) -> dict[s
 def closed_phases(
     config: Config, *, published: Collection[str], asked: Collection[str], now: str, latest: str
 ) -> dict[str, str]:
-    """Return the phases that their embargo keeps closed, and until when.
+    """Return the phases under embargo, and when they open.
 
-    now: RFC 3339. latest: now, or the last release's date where that is later; what was opened by then stays open,
-    though the clock went back. Raises InputError for a closed phase that is published already, or asked for.
+    now: RFC 3339. latest: now, or the last release's date if that is later; phases opened by then stay open, even if
+    the clock went back. Raises InputError for a closed phase that is published already or selected by the user.
     """
     closed = {
         phase.name: phase.embargo
@@ -159,7 +159,7 @@ def closed_phases(
 
 
 def check_signer(last: Release, key: PublicKey) -> None:
-    """Refuse to sign what follows `last` with a key other than the one that it names for that.
+    """Refuse to sign the next release with a key other than the one named in `last`.
 
     Raises InputError: every mirror would refuse such a release.
     """
@@ -167,18 +167,18 @@ def check_signer(last: Release, key: PublicKey) -> None:
         named = PublicKey.parse(last.next_key)
         raise InputError(
             "release.secret_key",
-            f"is the key {key.name}; serial {last.serial} says that {named.name} signs what follows",
-            f"name the secret key of {named.name}: mirrors accept no other",
+            f"is the key {key.name}, but serial {last.serial} names {named.name} for the next releases",
+            f"name the secret key of {named.name}; mirrors accept no other",
         )
 
 
 def _content(release: Release) -> Release:
-    """Return a release without what tells it from one of the same content."""
+    """Return a release without the fields that differ between releases of the same content."""
     return msgspec.structs.replace(release, serial=0, date="", previous=None)
 
 
 def _check_kept(last: Release, release: Release) -> None:
-    """Refuse a release that does not keep what it must of the last one: every reader would refuse it."""
+    """Raise InputError for a release that breaks a rule against the last one: every reader would refuse it."""
     for broken in broken_rules(kept_entries(last), release):
         if broken.shard is not None:
             raise published_shard_error(broken.shard)
@@ -186,16 +186,16 @@ def _check_kept(last: Release, release: Release) -> None:
 
 
 def published_shard_error(name: ShardName) -> InputError:
-    """Return the error for a published shard that the plan would make another, or drop."""
+    """Return the error for a published shard that the plan would change or drop."""
     return InputError(
         name,
-        "published already, and this plan would change it or drop it: a torrent cannot change",
+        "published already, but this plan would change or drop it; a torrent cannot change",
         "restore the collection and the config it was cut from, or cut a new collection under another name",
     )
 
 
 def opened_phases(last: Release | None) -> set[str]:
-    """Return the names of the phases that the last release has published; they stay so, whatever becomes of them."""
+    """Return the names of the phases that the last release has published; they always stay published."""
     return {phase.name for phase in last.phases if phase.state == "published"} if last else set()
 
 
@@ -207,9 +207,9 @@ def check_publishable(
     closed: Mapping[str, str],
     last: Release | None,
 ) -> None:
-    """Raise InputError for a release that would list no shard, and for a phase that was asked for and has none.
+    """Raise InputError if a release would list no shard, or if a selected phase has none.
 
-    published: names of the phases that shall be open to readers. closed: of those that are not yet, until when.
+    published: names of the phases that are open to readers. closed: when the others open.
     """
     filled = {phase.name for phase in plan.phases if phase.shards}
     empty = {phase.name for phase in plan.phases} - filled - opened_phases(last)
@@ -228,9 +228,9 @@ def check_publishable(
 def _phases(
     plan: Plan, published: set[str], closed: Mapping[str, str], *, opened: Collection[str]
 ) -> tuple[ReleasePhase, ...]:
-    """Return the timeline: what is published, the first phase that is not as next, the others as planned.
+    """Return the phases: the published ones, the first of the others as next, and the rest as planned.
 
-    A phase without shards is planned, and not published with nothing, unless it was published before: `opened`.
+    A phase without shards is planned, unless it was published before (`opened`).
     """
     phases = []
     waiting: PhaseState = "next"
@@ -245,7 +245,7 @@ def _phases(
 
 
 def _phase(phase: PlannedPhase, state: PhaseState, embargo: str | None) -> ReleasePhase:
-    """Return a phase's line in the timeline."""
+    """Return a phase's entry."""
     return ReleasePhase(
         name=phase.name,
         title=phase.title,
@@ -262,7 +262,7 @@ def _phase(phase: PlannedPhase, state: PhaseState, embargo: str | None) -> Relea
 
 @dataclass(frozen=True)
 class _Listing:
-    """What a release says of a shard, beside what its manifest does. before: the shards listed by the last one."""
+    """Facts for listing shards that are not in their manifests. before: the shards of the last release."""
 
     config: Config
     before: Mapping[ShardName, ReleaseShard]
@@ -271,7 +271,7 @@ class _Listing:
     serial: int
 
     def shard(self, shard: PackedShard) -> ReleaseShard:
-        """Return a shard as the release lists it."""
+        """Return a shard's entry."""
         facts = shard.manifest
         twin = facts.twin_infohash
         known = self.before.get(facts.name)
@@ -304,7 +304,7 @@ class _Listing:
         return self._ended(listed, known)
 
     def _ended(self, listed: ReleaseShard, known: ReleaseShard | None) -> ReleaseShard:
-        """Return the shard with what is said of its end, if it has come; then its links stay as they were listed."""
+        """Return the shard; if it is obsolete, with the reason, and with its links as they were listed."""
         end = self.superseded.get(listed.name)
         if known is None or not (known.obsolete or end):
             return listed
@@ -316,14 +316,14 @@ class _Listing:
 
 
 def _magnet(facts: Manifest, config: Config, v1: Infohash | None, v2: Infohash | None) -> str:
-    """Return the magnet link of a packed shard by these infohashes."""
+    """Return the magnet link of a packed shard with these infohashes."""
     return shard_magnet(config, facts.file, facts.container, facts.size, v1=v1, v2=v2)
 
 
 def shard_magnet(
     config: Config, file: str, container: Container, size: int, *, v1: Infohash | None, v2: Infohash | None
 ) -> str:
-    """Return the magnet link of a shard by its file; a web seed of a folder is the folder above it (BEP 19)."""
+    """Return the magnet link of a shard's file; a web seed of a folder is the folder above it (BEP 19)."""
     options = config.torrents
     seeds = options.web_seeds
     if container == "tar":

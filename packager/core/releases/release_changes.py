@@ -1,4 +1,4 @@
-"""What changed in each release of a chain, as its newest document tells. Pure."""
+"""List the changes of each release of a chain, from its newest document. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from packager.units import count_of
 
 @dataclass(frozen=True)
 class ReleaseChanges:
-    """What one release did that the one before it had not done."""
+    """The changes of one release against the one before it."""
 
     added: Sequence[ReleaseShard]
     obsolete: Sequence[ReleaseShard]
@@ -29,7 +29,7 @@ class ReleaseChanges:
 
 
 def changes_in(release: Release, serial: int) -> ReleaseChanges:
-    """Return what changed in the release `serial`, this one or one before it."""
+    """Return the changes of the release `serial`, this one or an earlier one."""
     return ReleaseChanges(
         added=[shard for shard in release.shards if shard.since == serial],
         obsolete=[shard for shard in release.shards if shard.obsolete_since == serial],
@@ -39,7 +39,7 @@ def changes_in(release: Release, serial: int) -> ReleaseChanges:
 
 
 def phase_dates(shards: Iterable[ReleaseShard]) -> dict[str, tuple[str, str]]:
-    """Return by phase the dates of its first shard and of its newest."""
+    """Return the dates of the first and the newest shard of each phase."""
     dates: dict[str, tuple[str, str]] = {}
     for shard in shards:
         first, newest = dates.get(shard.phase, (shard.added, shard.added))
@@ -48,10 +48,10 @@ def phase_dates(shards: Iterable[ReleaseShard]) -> dict[str, tuple[str, str]]:
 
 
 def describe_changes(release: Release, serial: int) -> str:
-    """Return what changed in the release `serial`, in words."""
+    """Return the changes of the release `serial` in words."""
     return changes_in(release, serial).told
 
 
 def page(serial: int) -> str:
-    """Return the path of the page that tells it."""
+    """Return the path of the page with the changes."""
     return f"releases/{serial}.html"

@@ -1,6 +1,6 @@
-"""A release as the lists that mirrors' scripts, clients and feed readers read. Deterministic; LF line ends.
+"""Lists of a release for mirrors' scripts, clients and feed readers. Deterministic; LF line ends.
 
-The fields are told for other implementations in manifests/FORMAT.md, "Lists".
+manifests/FORMAT.md, "Lists", describes the fields for other implementations.
 """
 
 import re
@@ -20,15 +20,15 @@ from packager.core.shards.folder_layout import TAG_FILES
 from packager.model import FrozenStruct, PublishedFile, Release, ReleaseShard, ShardName
 
 FEED_LENGTH = 500  # shards in the feed, the newest
-_TEXT = 300  # characters of a title or description that a feed carries for each shard
+_TEXT = 300  # characters of a title or description in a feed, for each shard
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, production 2
 
 
 class ListedTorrent(FrozenStruct, frozen=True, kw_only=True):
-    """One torrent of torrents.json, by the field names that mirrors' scripts already read.
+    """One torrent of torrents.json, with the field names that mirrors' scripts already read.
 
-    Sizes are bytes. `btih` is what trackers and the DHT know the torrent by. The last four are what trackers
-    said when they were asked last; null if that is not known.
+    Sizes are bytes. `btih` is the infohash for trackers and the DHT. The last four are the last answer of
+    trackers; null if unknown.
     """
 
     url: str
@@ -51,9 +51,9 @@ class ListedTorrent(FrozenStruct, frozen=True, kw_only=True):
 
 
 def magnets(release: Release, phase: str | None = None) -> str:
-    """Return magnets.txt: the magnet of each shard, or of one phase's, one for each line, in the release's order.
+    """Return magnets.txt: the magnet of each shard, or of each shard of a phase, one per line, in the release's order.
 
-    Without the shards that are obsolete or withheld (`hand_out`).
+    Obsolete and withheld shards are left out.
     """
     return "".join(f"{shard.magnet}\n" for shard in _offered(release, phase))
 
@@ -64,17 +64,17 @@ def _offered(release: Release, phase: str | None = None) -> Iterator[ReleaseShar
 
 
 def magnets_v1(release: Release, phase: str | None = None) -> str:
-    """Return magnets-v1.txt: the magnets of the extra v1-only torrents, one for each line; "" if there are none.
+    """Return magnets-v1.txt: the magnets of the extra v1-only torrents, one per line; "" if there are none.
 
-    They are of the same tars as `magnets` has, so a client takes one list or the other.
+    They are for the same tars as in `magnets`, so a client uses one list or the other.
     """
     return "".join(f"{shard.twin_magnet}\n" for shard in _offered(release, phase) if shard.twin_magnet is not None)
 
 
 def torrents_json(release: Release, counted: Mapping[ShardName, Counted] = MappingProxyType({})) -> bytes:
-    """Return torrents.json: a flat JSON list of each shard's torrent, in the release's order; no withheld shard's.
+    """Return torrents.json: a flat JSON list of the shards' torrents, in the release's order, without withheld shards.
 
-    counted: the seed counts that are known. The extra v1-only torrents are left out: their data would be
+    counted: the known seed counts. The extra v1-only torrents are left out, because their data would be
     counted twice.
     """
     content, hand_out = {phase.name: phase.content for phase in release.phases}, SharingRule(release)
@@ -111,9 +111,9 @@ def _listed(release: Release, shard: ReleaseShard, counted: Counted | None, *, i
 
 
 def short_infohash(shard: ReleaseShard) -> str:
-    """Return the 40 hex digits that trackers and the DHT know a torrent by.
+    """Return the infohash for trackers and the DHT: 40 hex digits.
 
-    The v1 infohash; if there is none, the v2 infohash cut to 20 bytes (BEP 52, "upgrade path").
+    It is the v1 infohash, or else the v2 infohash cut to 20 bytes (BEP 52, "upgrade path").
     """
     return (shard.infohash_v1 or shard.infohash_v2 or "")[:40]
 
@@ -141,7 +141,7 @@ def _sum_line(file: PublishedFile) -> str:
 def feed(release: Release) -> bytes:
     """Return feed.xml: RSS 2.0 of the newest FEED_LENGTH shards, with torrent enclosures (BEP 36).
 
-    First what is new in this release, from serial 2 on; then the shards that are neither obsolete nor withheld, the
+    First the changes of this release, from serial 2 on; then the shards that are neither obsolete nor withheld, the
     newest first: by the date and serial they were added, then in the release's order. Without base_url an
     enclosure is the magnet itself, which BEP 36 allows as a "torrent link".
     """
@@ -167,7 +167,7 @@ def feed(release: Release) -> bytes:
 
 
 def _add_release(channel: ET.Element, release: Release) -> None:
-    """Add the item that says what is new against the release before."""
+    """Add the item with the changes against the release before."""
     item = ET.SubElement(channel, "item")
     _add(item, "title", f"Release {release.serial}: {release_changes.describe_changes(release, release.serial)}")
     _add(item, "link", published_url(release, release_changes.page(release.serial)))
@@ -192,12 +192,12 @@ def _add_shard(channel: ET.Element, release: Release, phase_title: str, shard: R
 
 
 def _add(parent: ET.Element, tag: str, text: str) -> None:
-    """Add an element that holds text as one line."""
+    """Add an element with text as one line."""
     ET.SubElement(parent, tag).text = _line(text)
 
 
 def _line(text: str) -> str:
-    """Return text as one line of characters that XML 1.0 can carry; the others are dropped."""
+    """Return text as one line of characters that XML 1.0 allows; the others are dropped."""
     return " ".join(_NOT_XML.sub("", text).split())
 
 

@@ -1,6 +1,6 @@
-"""How many seeds each shard of a release has, as somebody counted them: whom to ask for what, and what it comes to.
+"""Seed counts of a release's shards: which trackers to ask, and the totals of their answers.
 
-Counts are not signed and no part of release.json: trackers can be lied to. Nothing is asked or read here.
+Counts are not signed and not in release.json, because they can be faked. No network and no file is used here.
 """
 
 import datetime as dt
@@ -13,21 +13,21 @@ from packager.core.bittorrent.scrape import Swarm, SwarmCounts, shard_counts
 from packager.errors import InputError
 from packager.model import FrozenStruct, Release, ReleaseShard, ShardName, Uint63
 
-MOST_TRACKERS = 16  # that are asked: those that most shards name
-_LOOKED_AT = 1000  # trackers of a release, the first: bounds memory
+MOST_TRACKERS = 16  # that are asked: those with the most shards
+_LOOKED_AT = 1000  # the first trackers of a release; limits memory
 
 Questions: TypeAlias = dict[str, list[Swarm]]  # tracker's announce URL -> swarms, in their order
 
 
 class Counted(FrozenStruct, frozen=True, kw_only=True):
-    """A shard's counts, and when they were taken (RFC 3339)."""
+    """A shard's counts, and when they were counted (RFC 3339)."""
 
     counts: SwarmCounts
     at: str
 
 
 class SeedCounts(FrozenStruct, frozen=True, kw_only=True):
-    """seed-counts.json: the last counts that were had of each shard."""
+    """seed-counts.json: the last counts of each shard."""
 
     format: Uint63
     type: Literal["seed-counts"]
@@ -35,29 +35,29 @@ class SeedCounts(FrozenStruct, frozen=True, kw_only=True):
 
 
 class SeedSpread(FrozenStruct, frozen=True, kw_only=True):
-    """How the shards of a release stand together, obsolete ones left out; at: of the newest count."""
+    """A summary of the counts, without obsolete shards. at: of the newest count."""
 
     at: str
     known: int
     of: int
-    without: int  # have no seeder
+    without: int  # without a seeder
     fewest: int
     median: int
 
 
 def swarms(shard: ReleaseShard) -> tuple[Swarm, ...]:
-    """Return the swarms that seeds of a shard can be in.
+    """Return the possible swarms of a shard's seeds.
 
-    A hybrid torrent has two, by its infohash v1 and by its infohash v2 cut to 20 bytes (BEP 52), which most
-    clients join both; an extra v1-only torrent has one of its own.
+    A hybrid torrent has two, with its infohash v1 and with its infohash v2 cut to 20 bytes (BEP 52). Most clients
+    join both. An extra v1-only torrent has its own.
     """
     return tuple(dict.fromkeys(bytes.fromhex(each)[:20] for each in shard.infohashes))
 
 
 def questions(release: Release) -> Questions:
-    """Return what each tracker is to be asked: the swarms of the shards whose magnets name it, each once.
+    """Return the questions to each tracker: the swarms of the shards with it in their magnets, each once.
 
-    At most MOST_TRACKERS, first those that most shards name.
+    At most MOST_TRACKERS, those with the most shards first.
     """
     asked: dict[str, dict[Swarm, None]] = {}
     for shard in release.shards:
@@ -69,7 +69,7 @@ def questions(release: Release) -> Questions:
 
 
 def _trackers(shard: ReleaseShard) -> tuple[str, ...]:
-    """Return the trackers of a shard's magnet; none where it is not one."""
+    """Return the trackers of a shard's magnet link; empty if it is invalid."""
     try:
         return parse_magnet(shard.magnet).trackers
     except InputError:
@@ -77,7 +77,7 @@ def _trackers(shard: ReleaseShard) -> tuple[str, ...]:
 
 
 def by_shard(release: Release, counts: Mapping[Swarm, SwarmCounts]) -> dict[ShardName, SwarmCounts]:
-    """Return the counts of each shard of which the seeders are known."""
+    """Return the counts of each shard with known seeders."""
     found = {shard.name: shard_counts(counts, swarms(shard)) for shard in release.shards}
     return {name: each for name, each in found.items() if each.seeders is not None}
 
@@ -85,12 +85,12 @@ def by_shard(release: Release, counts: Mapping[Swarm, SwarmCounts]) -> dict[Shar
 def merge_counts(
     before: Mapping[ShardName, Counted], now: Mapping[ShardName, SwarmCounts], at: str
 ) -> dict[ShardName, Counted]:
-    """Return counts brought up to date: those taken now, and for other shards the last that were had."""
+    """Return updated counts: the new ones, and for other shards the last ones."""
     return {**before, **{name: Counted(counts=counts, at=at) for name, counts in now.items()}}
 
 
 def spread(release: Release, counted: Mapping[ShardName, Counted]) -> SeedSpread | None:
-    """Return how the shards stand together; None if nothing is known of any."""
+    """Return the summary of the counts; None if there are none."""
     shards = [shard.name for shard in release.shards if not shard.obsolete]
     had = [counted[name] for name in shards if name in counted]
     seeders = [each.counts.seeders for each in had if each.counts.seeders is not None]
@@ -113,13 +113,13 @@ def newest(times: Iterable[str | None]) -> str | None:
 
 
 def is_older(time: str, *, now: str, seconds: float) -> bool:
-    """Return whether a time that `newest` returned is longer ago than so many seconds."""
+    """Return whether a time from `newest` is more than this many seconds ago."""
     then, here = _instant(time), _instant(now)
     return then is None or here is None or (here - then).total_seconds() > seconds
 
 
 def _instant(text: str) -> dt.datetime | None:
-    """Return the instant that a stranger's text means, UTC where it names no offset; None for none."""
+    """Return the instant of an untrusted text, in UTC if it has no offset; None if it is invalid."""
     try:
         found = dt.datetime.fromisoformat(text)
         return found.astimezone(dt.UTC) if found.tzinfo else found.replace(tzinfo=dt.UTC)

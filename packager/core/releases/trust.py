@@ -1,18 +1,18 @@
-"""What a mirror refuses of the releases it follows, one signed release after another. Pure: no clock, no network.
+"""Decide which releases a mirror accepts, one signed release after another. Pure: no clock, no network.
 
-`accept` checks in this order, and each refusal is a TrustError that names the attack:
+`accept_release` checks in this order, and each refusal is a TrustError that names the attack:
 
     signature     made with the pinned key, over exactly these bytes; not by a key that was replaced
-    document      within limits, well formed, agreeing with itself, no name or path that leads astray
+    document      within limits, well formed, consistent, no dangerous name or path
     collection    the one that is followed
-    rollback      an older serial than the one held
+    rollback      an older serial than the last accepted one
     equivocation  the same serial with other bytes
-    gap           serials between were not stepped through (`missed` says which)
-    fork          not made from the release that is held
-    kept          something changed that each release must keep of the one before it (`kept` has the list)
-    rotation      the key that is to sign the next release is none
+    gap           serials in between were not accepted (`missed_serials` returns them)
+    fork          not made from the last accepted release
+    kept          an entry changed that must be kept (the list is in kept_entries.py)
+    rotation      the key for the next release is invalid
 
-States are values: what is refused leaves the one held as it was.
+States are values: a refusal does not change the current one.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from packager.errors import InputError, TrustError
 from packager.model import Release
 from packager.paths import display_text
 
-MISSED = 1000  # releases that a mirror steps through to catch up: twenty years of weekly ones
+MISSED = 1000  # maximum releases to catch up with: twenty years of weekly ones
 _DO_NOT = "do not use it; ask the publisher through another channel what is right"
 _OTHER_ADDRESS = "do not use this address; ask the publisher"
 
@@ -39,7 +39,7 @@ class AcceptedDocument:
 
 
 def checked_release(body: bytes, where: str) -> Release:
-    """Return a release that has no fault by itself. Raises TrustError."""
+    """Return a release that is consistent in itself. Raises TrustError."""
     release = _document(body, where)
     check_document(release, where)
     return release
@@ -48,11 +48,11 @@ def checked_release(body: bytes, where: str) -> Release:
 def pin(
     body: bytes, minisig: bytes = b"", key: PublicKey | None = None, *, where: str = "release.json"
 ) -> AcceptedDocument:
-    """Return the state after the first release that is followed, whatever its serial; `key` is pinned.
+    """Return the state after the first accepted release, with any serial; `key` is pinned.
 
-    body, minisig: the bytes of a release.json and of its signature. Whoever has only a key that was replaced
-    since pins it at an older releases/SERIAL.json, and steps on. No key: nothing proves who made it, and
-    `accept_release` then checks the chain alone. Raises TrustError.
+    body, minisig: the bytes of a release.json and of its signature. If you have only a key that was replaced since,
+    pin it at an older releases/SERIAL.json, and accept the next ones. Without a key nothing proves who made it, and
+    `accept_release` then checks only the chain. Raises TrustError.
     """
     if key is not None:
         _check_signature(body, minisig, (key.line,), (), where)
@@ -64,14 +64,14 @@ def pin(
 def accept_release(
     followed: FollowedState, body: bytes, minisig: bytes, *, where: str = "release.json"
 ) -> AcceptedDocument:
-    """Return the state after one release: the next one, or once more the one that is held.
+    """Return the state after one release: the next one, or the last accepted one again.
 
-    One step: a mirror that missed releases calls it for each of `missed`. `minisig` is not looked at where
-    no key was pinned. Raises TrustError by the checks above, in their order; the state given stays valid.
+    A mirror that missed releases calls it for each of `missed_serials`. `minisig` is ignored if
+    no key was pinned. Raises TrustError by the checks above, in their order; the given state stays valid.
     """
     digest = documents.digest(body)
     if followed.keys:
-        # the release that named a new key was signed by the one before, and may be signed again by the new
+        # the old key signed the release that named a new key; the new key may sign it again
         allowed = followed.keys[-2:] if digest == followed.digest else followed.keys[-1:]
         _check_signature(body, minisig, allowed, followed.keys, where)
     release = _document(body, where)
@@ -85,32 +85,32 @@ def accept_release(
 
 
 def missed_serials(followed: FollowedState, body: bytes, *, where: str = "release.json") -> range:
-    """Return the serials to step through before `body`, an unchecked release.json: between the one held and its own.
+    """Return the serials between the last accepted one and that of `body`, an unchecked release.json.
 
-    Its signature cannot be asked for yet, since a missed release may have named a new key. Raises TrustError
-    where it has no serial, or one more than MISSED ahead: a false one would have a mirror fetch for ever.
+    Its signature cannot be checked yet, because a missed release may have named a new key. Raises TrustError if
+    it has no serial, or one more than MISSED ahead, because a false one would make a mirror fetch forever.
     """
     serial = documents.claimed_serial(body)
     if serial is None:
-        raise TrustError(where, "malformed: no release document with a serial", "fetch it again")
+        raise TrustError(where, "malformed: not a release document with a serial", "fetch it again")
     if serial - followed.serial > MISSED:
         raise TrustError(
             where,
-            f"fast-forward: serial {serial} is more than {MISSED} ahead of {followed.serial}, accepted last",
-            "if the publisher says that this is right, follow the release anew with the publisher's key",
+            f"fast-forward: serial {serial} is more than {MISSED} ahead of {followed.serial}, the last accepted one",
+            "if the publisher says that this is right, follow the release again with the publisher's key",
         )
     return range(followed.serial + 1, serial)
 
 
 def _check_signature(body: bytes, minisig: bytes, allowed: tuple[str, ...], known: tuple[str, ...], where: str) -> None:
-    """Check that one of the keys allowed signed `body`; one that is only known has been replaced."""
+    """Check that one of the allowed keys signed `body`. The other known keys have been replaced."""
     file = f"{where}.minisig"
     made_with = minisign_signature.describe(minisig, where=file).key
     keys = [PublicKey.parse(line, "pinned key") for line in allowed]
     replaced = {PublicKey.parse(line, "pinned key").name for line in known} - {key.name for key in keys}
     if made_with in replaced:
         raise TrustError(
-            file, f"replaced key: made with key {made_with}, which signs no more; {keys[-1].name} does", _DO_NOT
+            file, f"replaced key: made with key {made_with}, which was replaced by {keys[-1].name}", _DO_NOT
         )
     key = next((key for key in keys if key.name == made_with), keys[-1])
     minisign_signature.check(body, minisig, key, where=file)
@@ -125,12 +125,12 @@ def _document(body: bytes, where: str) -> Release:
 
 
 def _check_chain(followed: FollowedState, release: Release, digest: str, where: str) -> None:
-    """Check that a release is of this collection and is the one held or the next."""
+    """Check that a release is of this collection, and is the last accepted one or the next."""
     serial, held = release.serial, followed.serial
     if release.collection.name != followed.collection:
         name = display_text(release.collection.name, 80)
         what = f'another collection: it is of "{name}", not of "{followed.collection}"'
-        raise TrustError(where, what, "check the address; each collection is followed on its own")
+        raise TrustError(where, what, "check the address; each collection is followed separately")
     if serial < held:
         raise TrustError(
             where, f"rollback: release {serial} is older than release {held}, accepted earlier", _OTHER_ADDRESS
@@ -140,8 +140,8 @@ def _check_chain(followed: FollowedState, release: Release, digest: str, where: 
             raise TrustError(where, f"equivocation: serial {serial} was signed twice with different contents", _DO_NOT)
         return
     if serial > held + 1:
-        what = f"gap: serial {serial} does not follow {held}, accepted last"
-        raise TrustError(where, what, f"step through releases/{held + 1}.json and those after it first")
+        what = f"gap: serial {serial} does not follow {held}, the last accepted one"
+        raise TrustError(where, what, f"first accept releases/{held + 1}.json and those after it")
     if release.previous != followed.digest:
         raise TrustError(where, f"fork: serial {serial} was not made from the serial {held} accepted here", _DO_NOT)
 
@@ -149,7 +149,7 @@ def _check_chain(followed: FollowedState, release: Release, digest: str, where: 
 def _state(
     release: Release, digest: str, keys: tuple[str, ...], before: KeptEntries | None, where: str
 ) -> FollowedState:
-    """Return the state after a release that was found right."""
+    """Return the state after a valid release."""
     kept = kept_entries(release, before)
     return FollowedState(
         **{name: getattr(kept, name) for name in KeptEntries.__struct_fields__},
@@ -161,10 +161,10 @@ def _state(
 
 
 def _rotated(keys: tuple[str, ...], line: str | None, where: str) -> tuple[str, ...]:
-    """Return the keys after a release that names `line`, or nothing, as the next's; none where none is pinned."""
+    """Return the keys after a release that names `line` (None: nothing) as the next key; empty if none is pinned."""
     if line is None or not keys or line == keys[-1]:
         return keys
     key = PublicKey.parse(line, where)  # the document was checked
     if any(PublicKey.parse(old).name == key.name and old != line for old in keys):
-        raise TrustError(where, f"key rotation: next_key {key.name} passes for a key that is another", _DO_NOT)
+        raise TrustError(where, f"key rotation: next_key {key.name} has the id of another key", _DO_NOT)
     return (*keys, line)

@@ -1,7 +1,7 @@
-"""What is withdrawn: what the last release says, and what the archivist noted since. Pure.
+"""Withdrawals of the last release, and those that the archivist saved since. Pure.
 
-A withdrawal is of a record and of the content of its files. It is in force until it is lifted; both are recorded in a
-release, and stay recorded in every release after it.
+A withdrawal covers a record and the content of its files. It is in force until it is lifted. Both are published in a
+release, and stay in all later releases.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,8 +15,8 @@ from packager.model import FileDigest, FrozenStruct, Release, ShardName, Uint63,
 class WithdrawnRecord(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     """A record that the archivist withdraws.
 
-    supersede: its shards are replaced. redact: none of its tags and digests is published. files: the contents of its
-    published files, kept here also when redacted. shards: published ones that hold it. lifted: serial of the release
+    supersede: its shards are replaced. redact: its tags and digests are not published. files: the contents of its
+    published files, kept here even if redacted. shards: published ones that contain it. lifted: serial of the release
     that lifts it; 0 while in force.
     """
 
@@ -33,7 +33,7 @@ class WithdrawnRecord(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class SupersededShard(FrozenStruct, frozen=True, kw_only=True):
-    """A shard whose content was wrong: its members go into new shards, as the catalogue knows them now."""
+    """A shard with wrong content. Its members go into new shards, as they are in the catalogue now."""
 
     name: ShardName
     reason: str
@@ -41,7 +41,7 @@ class SupersededShard(FrozenStruct, frozen=True, kw_only=True):
 
 
 class Withdrawals(FrozenStruct, frozen=True, kw_only=True):
-    """withdrawals.json beside packager.toml: what the archivist took back, for the next release and all after it."""
+    """withdrawals.json beside packager.toml: the withdrawals for the next release and all after it."""
 
     format: Uint63
     type: Literal["withdrawals"]
@@ -50,9 +50,9 @@ class Withdrawals(FrozenStruct, frozen=True, kw_only=True):
 
 
 def in_force(last: Release | None, noted: Withdrawals) -> dict[str, tuple[FileDigest, ...]]:
-    """Return the records that the next release withdraws, by id, with the content of their files as far as it is known.
+    """Return the records that the next release withdraws, by id, with the known content of their files.
 
-    last: the newest release. A withdrawal that it records is in force also if the note of it is lost.
+    last: the newest release. A withdrawal in it is in force even if it is not in `noted`.
     """
     lifted = {each.id for each in to_lift(last, noted)}
     published = {each.id: each.files for each in _published(last) if each.id not in lifted}
@@ -60,7 +60,7 @@ def in_force(last: Release | None, noted: Withdrawals) -> dict[str, tuple[FileDi
 
 
 def to_lift(last: Release | None, noted: Withdrawals) -> tuple[Withdrawal, ...]:
-    """Return the withdrawals of a release that the next one lifts. An older note does not lift a newer one."""
+    """Return the withdrawals of a release that the next one lifts. An older entry does not lift a newer withdrawal."""
     lifted = {record.id: record.lifted for record in noted.records}
     return tuple(each for each in _published(last) if lifted.get(each.id, 0) > each.since)
 
@@ -68,9 +68,9 @@ def to_lift(last: Release | None, noted: Withdrawals) -> tuple[Withdrawal, ...]:
 def all_withdrawals(
     last: Release | None, noted: Withdrawals, holding: Mapping[str, Sequence[ShardName]]
 ) -> tuple[Withdrawal, ...]:
-    """Return what the next release says of withdrawals: what the last one said, what is lifted, and what is new.
+    """Return the withdrawals of the next release: those of the last one, with lifted ones marked, and new ones.
 
-    holding: the shards that hold a file of each withdrawn record, by id.
+    holding: the shards that contain a file of each withdrawn record, by id.
     """
     serial = last.serial + 1 if last else 1
     lifted = {each.id for each in to_lift(last, noted)}
@@ -102,7 +102,7 @@ def all_withdrawals(
 
 
 def waiting_shards(last: Release, noted: Withdrawals) -> frozenset[ShardName]:
-    """Return the shards that the next release withdraws records from, or replaces since they name such records."""
+    """Return the shards that contain or name records that the next release withdraws."""
     known = {each.id for each in last.in_force}
     records = [record for record in noted.records if record.id not in known and not record.lifted]
     catalogue = last.catalogue_phases
@@ -111,5 +111,5 @@ def waiting_shards(last: Release, noted: Withdrawals) -> frozenset[ShardName]:
 
 
 def _published(last: Release | None) -> tuple[Withdrawal, ...]:
-    """Return the withdrawals in force that the newest release records."""
+    """Return the withdrawals in force in the newest release."""
     return last.in_force if last else ()

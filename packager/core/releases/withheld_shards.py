@@ -1,4 +1,4 @@
-"""May the bytes of a shard, or a link to them, be handed out now? The one rule, asked by every command. Pure.
+"""Decide whether the bytes of a shard, or a link to them, may be handed out now. All commands use this rule. Pure.
 
 A shard is withheld if no release lists it, if its phase is under embargo, if members of it are withdrawn (or will be
 by the next release), or if it is an obsolete shard of the catalogue that is older than a withdrawal. Other obsolete
@@ -20,7 +20,7 @@ _PUBLISH = f"publish it first: {_RELEASE}"
 def why_withheld(
     name: str, listed: ReleaseShard | None, *, phase: str, embargo: str | None, catalogue_since: int, now: str
 ) -> Withheld | None:
-    """Return why the shard with this name is not handed out now; None: it may be.
+    """Return why the shard with this name is withheld now; None if it is not.
 
     listed: the shard in the last release; None: no release lists it. embargo: the date until which its phase is closed,
     and now: RFC 3339. catalogue_since: for a shard of the catalogue the serial of the newest withdrawal in force, 0 for
@@ -43,7 +43,7 @@ def why_withheld(
 
 
 class SharingRule:
-    """The rule for the shards of one release, and for those of a project that no release lists yet."""
+    """The rule for the shards of one release, and for a project's shards that are not published yet."""
 
     def __init__(
         self,
@@ -53,9 +53,9 @@ class SharingRule:
         planned: Mapping[str, str] = MappingProxyType({}),
         waiting: Collection[str] = (),
     ) -> None:
-        """Know a release; None: nothing is published. now: RFC 3339; "": the release's date.
+        """Set the release; None: nothing is published. now: RFC 3339; "": the release's date.
 
-        planned: the phases of a project's shards that no release lists, by the shard's name. waiting: shards with
+        planned: the phases of a project's unpublished shards, by the shard's name. waiting: shards with
         records that the project's next release withdraws.
         """
         self._now = now or (release.date if release else "")
@@ -67,7 +67,7 @@ class SharingRule:
         self._withdrawn_since = max((each.since for each in release.in_force), default=0) if release else 0
 
     def withheld(self, name: str) -> Withheld | None:
-        """Return why a shard is not handed out; None: it may be."""
+        """Return why a shard is withheld; None if it is not."""
         listed = self._listed.get(name)
         phase = listed.phase if listed else self._planned.get(name, "")
         found = why_withheld(
@@ -88,14 +88,14 @@ class SharingRule:
         return tuple(found for name in self._listed if (found := self.withheld(name)))
 
     def offered(self) -> Iterator[ReleaseShard]:
-        """Yield the listed shards that lists, feeds and pages offer: neither obsolete nor withheld."""
+        """Yield the shards for lists, feeds and pages: those that are neither obsolete nor withheld."""
         return (shard for shard in self._listed.values() if not shard.obsolete and self.withheld(shard.name) is None)
 
     def withheld_file(self, name: str, *hashes: str, size: int | None = None) -> Withheld | None:
-        """Return why a file is not handed out; None: it may be, or is no shard that is known here.
+        """Return why a file is withheld; None if it is not, or if it is no known shard.
 
-        name: as its torrent has it, without ".tar". hashes: infohashes of its torrents and its pieces root, in hex;
-        none: they are not known. size: of the file in bytes, which with the name tells a shard by another torrent.
+        name: as in its torrent, without ".tar". hashes: infohashes of its torrents and its pieces root, in hex, or
+        nothing if unknown. size: of the file in bytes; with the name it identifies a shard in another torrent.
         """
         known = next((self._by_hash[each] for each in hashes if each in self._by_hash), None)
         listed = self._listed.get(name)
@@ -114,7 +114,7 @@ class SharingRule:
 
 
 def sharing_rule_of(manifest: Manifest) -> Withheld | None:
-    """Return why a published shard is not handed out, by its manifest alone: it knows of withdrawn members."""
+    """Return why a published shard is withheld, only by its manifest, which has the number of withdrawn members."""
     if not manifest.withdrawn:
         return None
     reason = _withdrawn(manifest.withdrawn)
@@ -122,5 +122,5 @@ def sharing_rule_of(manifest: Manifest) -> Withheld | None:
 
 
 def _withdrawn(count: int) -> str:
-    """Return the reason for a shard with so many withdrawn records."""
+    """Return the reason for a shard with this many withdrawn records."""
     return f"{count_of(count, 'record')} in it {'was' if count == 1 else 'were'} withdrawn by the publisher"

@@ -43,7 +43,7 @@ class PathChecks:
         own = hash("/".join(keys))
         above = [hash("/".join(keys[:depth])) for depth in range(1, len(keys))]
         if own in self._files:
-            yield f'"{display_text(path)}" stands twice, or differs from another path by case or normalisation only'
+            yield f'"{display_text(path)}" is listed twice, or differs from another path only by case or normalisation'
         if own in self._folders or not self._files.isdisjoint(above):
             yield f'"{display_text(path)}" and another path are both a file and a folder of one name'
         self._files.add(own)

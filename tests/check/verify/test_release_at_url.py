@@ -169,7 +169,7 @@ def test_a_release_that_leads_out_of_its_folder_is_refused(
         shard["manifest"]["path"] = f"../../{shard['name']}.manifest.json"
     site.files["release.json"] = json.dumps(listed).encode()
     code, _, err = run(capsys, "verify", tars(project)[0], "--release", site.address)
-    assert (code, "leads out of the release" in err, len(release.shards) > 1) == (1, True, True)
+    assert (code, "is outside the release" in err, len(release.shards) > 1) == (1, True, True)
     assert not list((tmp_path / "temporary").iterdir())
 
 

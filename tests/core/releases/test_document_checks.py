@@ -90,10 +90,10 @@ def test_withdrawals_that_agree_with_themselves_are_right() -> None:
         ([withdrawal(lifted=4), withdrawal(since=3)], 1, "withdrawn in serial 3, before it was lifted in serial 4"),
         ([withdrawal(lifted=2)], 0, "withdrawn since serial 2 and lifted in serial 2"),
         ([withdrawal(lifted=6)], 0, "withdrawn since serial 2 and lifted in serial 6"),
-        ([withdrawal(since=6)], 1, "names a serial or a shard that there is not"),
-        ([withdrawal(shards=("example-texts-00002",))], 0, "names a serial or a shard that there is not"),
+        ([withdrawal(since=6)], 1, "names a serial or a shard that does not exist"),
+        ([withdrawal(shards=("example-texts-00002",))], 0, "names a serial or a shard that does not exist"),
         ([withdrawal(shards=("example-texts-00001",) * 2)], 1, 'names the shard "example-texts-00001" twice'),
-        ([withdrawal(files=(FileDigest(size=0, sha256="0" * 64),))], 1, "lists an empty file, which is no content"),
+        ([withdrawal(files=(FileDigest(size=0, sha256="0" * 64),))], 1, "lists an empty file, which has no content"),
         ([withdrawal(files=(FileDigest(size=1, sha256="0" * 63),))], 1, "is not 64 lower-case hex digits"),
     ],
 )

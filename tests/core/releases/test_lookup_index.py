@@ -91,7 +91,7 @@ def test_a_bucket_tells_the_shard_and_row_of_each_slot_with_the_mark() -> None:
 
 def test_a_bucket_that_names_no_shard_is_refused() -> None:
     for shard in (200_001, 100_000, 0):
-        with pytest.raises(InputError, match="which is none"):
+        with pytest.raises(InputError, match="which does not exist"):
             lookup_index.parse_bucket(make_lookup(), np.array([(7, shard, 5)], SLOT).tobytes(), 7)
 
 

@@ -99,7 +99,7 @@ def test_an_address_that_is_not_of_the_web_is_refused(address: str) -> None:
 
 def test_pieces_that_are_not_the_shards_are_refused() -> None:
     for wrong in (pieces()[20:], pieces() + bytes(20), b"x"):
-        with pytest.raises(InputError, match=f"has 6 pieces, and {len(wrong)} bytes"):
+        with pytest.raises(InputError, match=f"has 6 pieces, but {len(wrong)} bytes"):
             metalink(shard(), web_seeds=[SEED], pieces=wrong)
 
 

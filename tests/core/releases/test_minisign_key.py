@@ -55,10 +55,10 @@ def test_a_public_key_is_read_from_its_file_and_from_its_line() -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("", "holds no minisign key, not a public key"),
-        (VECTORS["secret_key"], "holds a secret key, not a public key"),
+        ("", "contains no minisign key, not a public key"),
+        (VECTORS["secret_key"], "contains a secret key, not a public key"),
         (VECTORS["signed"][0]["signature"], "not a minisign key"),
-        (PUBLIC.line[:-1], "holds no minisign key"),
+        (PUBLIC.line[:-1], "contains no minisign key"),
         ("comment\n" + PUBLIC.line, "not a minisign key"),
         (base64.b64encode(b"ED" + bytes(40)).decode(), "not an Ed25519 public key"),
         (PUBLIC.text + " " * 5000, "not a minisign key"),
@@ -119,8 +119,8 @@ def test_a_key_that_would_take_more_than_minisigns_memory_or_work_is_refused(ops
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("", "holds no minisign key, not a secret key"),
-        (PUBLIC.text, "holds a public key, not a secret key"),
+        ("", "contains no minisign key, not a secret key"),
+        (PUBLIC.text, "contains a public key, not a secret key"),
         (repacked(SECRET.text, 0, b"ED"), "not a secret key of a kind"),
         (repacked(SECRET.text, 2, b"Ar"), "not a secret key of a kind"),
         (repacked(SECRET.text, 4, b"B3"), "not a secret key of a kind"),

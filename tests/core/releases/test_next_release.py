@@ -87,8 +87,8 @@ def test_what_follows_a_release_that_names_a_key_is_signed_with_no_other() -> No
     with pytest.raises(InputError) as error:
         check_signer(second, OLD)
     assert str(error.value) == (
-        f"release.secret_key: is the key {OLD.name}; serial 2 says that {NEW.name} signs what follows; "
-        f"name the secret key of {NEW.name}: mirrors accept no other"
+        f"release.secret_key: is the key {OLD.name}, but serial 2 names {NEW.name} for the next releases; "
+        f"name the secret key of {NEW.name}; mirrors accept no other"
     )
 
 

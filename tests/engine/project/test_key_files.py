@@ -113,7 +113,7 @@ def test_a_protected_key_asks_for_its_password_and_a_wrong_one_names_the_file(tm
         (lambda _: None, r"cannot be read \(No such file or directory\)"),
         (lambda path: path.mkdir(), r"is a folder, not a file"),
         (os.mkfifo, "is not a regular file"),
-        (lambda path: path.write_bytes(b"\xff" * 100), "holds no minisign key"),
+        (lambda path: path.write_bytes(b"\xff" * 100), "contains no minisign key"),
         (lambda path: path.write_bytes(b"untrusted comment: x\n" * 1000), "not a minisign key"),
     ],
 )
