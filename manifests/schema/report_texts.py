@@ -62,6 +62,7 @@ REPORTS: TypeTexts = {
         "changed": "Whether it was made again.",
         "warnings": "Phases whose torrents have more files, or larger .torrents, than common clients handle well.",
         "unread_count": "Files and folders that the scan could not read; they are in no new shard.",
+        "published": "Number of shards in the last release, by phase.",
     },
     "Plan": {
         "format": ("Version of the plan's form.", FORMAT),
@@ -258,6 +259,9 @@ REPORTS: TypeTexts = {
         "remaining_bytes": "Bytes still to pack.",
         "remaining_seconds": "Time for that at the rate of the last run; null if unknown.",
         "serial": "Of the last release; null if there is none.",
+        "date": ("Of the last release; null if there is none.", DATE),
+        "signed_by": "Id of the key that signed it; null if it is not signed.",
+        "site": "Path of the site's folder.",
         "next": "The next command to run, or empty if all is done.",
         "unknown_tars": "Tars in shards.folder that are not in the plan.",
         "to_delete": "Files there that should not be shared any more; packager prune deletes them.",

@@ -45,8 +45,8 @@ class PlanReport(FrozenStruct, frozen=True, kw_only=True):
 
     plan: Plan
     changed: bool
-    warnings: tuple[Issue, ...] = ()  # of phases without shards, or with large torrents
-    unread_count: int = 0  # files and folders that the scan could not read: no new shard has them
+    warnings: tuple[Issue, ...] = ()  # about phases without shards, embargoes and large torrents
+    unread_count: int = 0  # files and folders that the scan could not read; they are in no new shard
     published: dict[str, int] = msgspec.field(default_factory=dict)  # shards of the last release, by phase
 
 
@@ -231,10 +231,10 @@ class StatusReport(FrozenStruct, frozen=True, kw_only=True):
     date: str | None  # of the last release
     signed_by: str | None  # the id of the key that signed it; None: it is not signed
     site: str  # the path of the site's folder
-    next: str  # the command that goes on, or "" where all is done
-    unknown_tars: tuple[str, ...]  # tars in shards.folder that the plan does not know
-    to_delete: tuple[PruneItem, ...]  # files there that nobody should share any more: packager prune deletes them
-    unread_count: int = 0  # files and folders that the last scan could not read; the first of them
+    next: str  # the next command, or "" if all is done
+    unknown_tars: tuple[str, ...]  # tars in shards.folder that are not in the plan
+    to_delete: tuple[PruneItem, ...]  # files there that should not be shared any more; packager prune deletes them
+    unread_count: int = 0  # files and folders that the last scan could not read
     unread: tuple[Issue, ...] = ()
 
 

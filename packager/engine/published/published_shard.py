@@ -132,7 +132,7 @@ def read_manifest(path: Path) -> Manifest:
 def open_published_shard(files: ShardFiles) -> PublishedShard:
     """Read a shard's documents.
 
-    Raises InputError if one is broken, TrustError if they disagree, and WithdrawnMembersError where not
+    Raises InputError if one is broken, TrustError if they disagree, and WithdrawnMembersError if not
     all members are told any more.
 
     Memory: the members table and five int64 a member.
