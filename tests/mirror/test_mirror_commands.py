@@ -229,3 +229,18 @@ def test_the_hangup_signal_makes_a_run_read_its_settings_once() -> None:
         signal.raise_signal(signal.SIGHUP)
         assert (reload(), reload()) == (True, False)
     assert signal.getsignal(signal.SIGHUP) == before
+
+
+def test_a_run_without_the_built_in_client_hands_over_what_is_published_later(mirror: Mirror, tmp_path: Path) -> None:
+    watched = tmp_path / "watched"
+    watched.mkdir()
+    assert mirror.follow("--key", mirror.archive.key, "--client", f"watch:{watched}") == 0
+    assert len(list(watched.glob("*.torrent"))) == 2
+
+    def stop() -> bool:
+        if mirror.archive.publisher.head.release.serial == 1:
+            mirror.archive.publish(3)
+        return len(list(watched.glob("*.torrent"))) == 3
+
+    api.mirror_run(mirror.folder, api.RunOptions(stop_after=PATIENCE), check_every=0.01, stop=stop)
+    assert stop()
