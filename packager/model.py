@@ -1,6 +1,6 @@
-"""The nouns: Arrow schemas of the tables, and the frozen facts that flow between rooms.
+"""Arrow schemas of the tables, and the frozen structs that packages exchange.
 
-Rows in bulk are Arrow; what there is one of per phase, shard or release is a struct.
+Rows in bulk are Arrow; facts of a phase, shard or release are a struct.
 """
 
 from typing import Annotated, Any, Literal, NewType, TypeAlias, get_args
@@ -45,7 +45,7 @@ TAGS = pa.schema(
 # name is not UTF-8 it is approximate and `path_b64` (standard base64) is exact. `member` is the path
 # inside a bag's payload by the rule of paths.py. All of path, path_b64, member, size and mtime_ns are
 # null for a record with no file. sha256 is what the records file claims, 32 bytes; fault says what
-# was odd about the file or its tags. unread: the file could not be read; the row is that of the scan before. Null for a
+# is wrong with the file or its tags. unread: the file could not be read; the row is that of the scan before. Null for a
 # record with no file.
 CATALOGUE = pa.schema(
     [
@@ -83,7 +83,7 @@ PLANNED = pa.schema(
 # these columns. `path` is inside the payload (below data/); `offset` is where its first byte is in the tar.
 # source_path and source_path_b64 are null unless the member's name differs from the source's. What the tar itself
 # says (all up to extra) never changes; the last three columns say what happened since: the id and the source path
-# that the record has now, where they changed, and the shard that holds the newer version of the file.
+# that the record has now, where they changed, and the shard that contains the newer version of the file.
 MEMBERS = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
@@ -124,7 +124,7 @@ class PlannedShard(FrozenStruct, frozen=True, kw_only=True):
     first_row: Uint63  # of the phase's PLANNED table
     rows: Uint63
     payload: Uint63  # sum of the members' sizes
-    size: Uint63  # the whole tar
+    size: Uint63  # of the tar
     piece_length: Uint63
     oversize: bool  # one member larger than shards.size allows
     bag_info: str  # the text of bag-info.txt
@@ -184,7 +184,7 @@ class PlannedPhase(FrozenStruct, frozen=True, kw_only=True):
 
 
 class Superseded(FrozenStruct, frozen=True, kw_only=True):
-    """A published shard that no one need hold any more once the plan is published: which take its place, and why."""
+    """A published shard that becomes obsolete when the plan is published: its replacements, and why."""
 
     name: ShardName
     by: tuple[ShardName, ...]
@@ -192,7 +192,7 @@ class Superseded(FrozenStruct, frozen=True, kw_only=True):
 
 
 class Plan(FrozenStruct, frozen=True, kw_only=True):
-    """The plan's facts; the members of its new shards stand in one PLANNED Parquet file a phase."""
+    """The plan's facts; the members of its new shards are in one PLANNED Parquet file per phase."""
 
     format: Uint63
     collection: str
@@ -237,7 +237,7 @@ class FileDigest(FrozenStruct, frozen=True, kw_only=True):
 
 
 class Manifest(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
-    """NAME.manifest.json: a shard's facts. FORMAT.md tells each field."""
+    """NAME.manifest.json: a shard's facts. FORMAT.md describes each field."""
 
     format: Uint63
     type: Literal["manifest"]
@@ -319,11 +319,11 @@ class ReleaseShard(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
     sha256: str | None = None
     container: Container = "tar"
     since: Uint63 = 1  # serial of the release that first listed it
-    obsolete: bool = False  # no one need hold it any more; it stays listed, and never comes back
+    obsolete: bool = False  # it need not be kept; it stays listed and is never live again
     obsolete_since: Uint63 = 0  # serial of the release that said so
     superseded_by: tuple[ShardName, ...] = ()  # the shards that took its place
     reason: str = ""  # why it is obsolete
-    withdrawn: Uint63 = 0  # its members that were taken back since
+    withdrawn: Uint63 = 0  # its members that were withdrawn since
 
     @property
     def documents(self) -> tuple[PublishedFile, ...]:
@@ -339,7 +339,7 @@ class ReleaseShard(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Withdrawal(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
-    """A withdrawn record: its id, why, since when, which shards hold a file of it, and the contents of these files.
+    """A withdrawn record: its id, why, since when, which shards contain a file of it, and the contents of these files.
 
     files: left out if the archivist redacts them. lifted: serial of the release that lifted the withdrawal.
     """
@@ -361,7 +361,7 @@ class Withdrawal(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Release(FrozenStruct, frozen=True, kw_only=True, omit_defaults=True):
-    """release.json: the signed head of an append-only chain. FORMAT.md tells each field."""
+    """release.json: the signed head of an append-only chain. FORMAT.md describes each field."""
 
     format: Uint63
     type: Literal["release"]

@@ -1,4 +1,4 @@
-"""The one rule for names: which file names a bag may hold, what becomes of the others, how any is shown.
+"""The rule for names: which file names a bag may contain, how others are replaced, and how names are shown.
 
 RFC 8493 2.1.3 wants "%", CR and LF percent-encoded in manifests; bag validators and `sha256sum -c`
 disagree on that and on line separators and trailing spaces. So a name that some checker, file system
@@ -36,7 +36,7 @@ def safe_name(name: bytes, *, collides: bool = False) -> str:
     255 bytes), and each of several names that `collides`, becomes STEM~HASH.EXT: the stem with "_"
     for what is not allowed, the first 8 hex digits of the SHA-256 of the name's bytes, its extension;
     with "_" before it where Windows would still take it for a reserved word.
-    Pure, so it is the same wherever and whenever it is asked.
+    Pure: the same name always gives the same result.
     """
     if not collides and _is_plain(name):
         return name.decode("ascii")
@@ -67,7 +67,7 @@ def are_plain(names: Sequence[bytes]) -> bool:
 
 
 def is_safe_name(name: str) -> bool:
-    """Return whether a name may stand in a bag as it is."""
+    """Return whether a bag may contain a name unchanged."""
     return not (
         name in ("", ".", "..")
         or "/" in name
@@ -90,7 +90,7 @@ def _encodes(name: str) -> bool:
 
 
 def _replaced(name: bytes) -> str:
-    """Return STEM~HASH.EXT for a name that cannot stand."""
+    """Return STEM~HASH.EXT for a name that is not allowed."""
     digest = hashlib.sha256(name).hexdigest()[:8]
     text = _FORBIDDEN.sub("_", name.decode("utf-8", "replace").replace("\ufffd", "_").replace("/", "_"))
     extension = _extension(text)
@@ -132,7 +132,7 @@ def collision_key(name: str) -> str:
 def colliding(names: Iterable[bytes]) -> set[bytes]:
     """Return those of one folder's names that differ only by case or by Unicode normalisation.
 
-    All of a group are returned, so what becomes of a name does not depend on which came first.
+    All of a group are returned, so that the result does not depend on their order.
     Memory: the folder's names.
     """
     seen: dict[str, bytes] = {}

@@ -1,4 +1,4 @@
-"""The short names that stand in file names and addresses: the collection's and each phase's."""
+"""The short names of the collection and the phases, which are parts of file names and addresses."""
 
 import re
 import unicodedata

@@ -1,1 +1,1 @@
-"""Native code and its door: pure computing, as hashlib's is, and hashlib wherever it was not compiled."""
+"""Native code for hashes, and its Python interface. If it was not compiled, hashlib is used."""

@@ -1,4 +1,4 @@
-"""Metainfo of a torrent of one file or of a folder, assembled from digests that one pass found; no file is read.
+"""Build the metainfo of a torrent of one file or a folder from digests; no file is read.
 
 BEP 3 (v1), BEP 52 (v2, hybrid), BEP 47 (pad files), BEP 12 (tracker tiers), BEP 19 (web seeds). Its bytes depend on its
 arguments alone: it names no tool, and its date is given.

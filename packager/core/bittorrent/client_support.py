@@ -1,4 +1,4 @@
-"""What BitTorrent clients make of a torrent or magnet link: where one refuses it or reads it wrong, and why.
+"""Problems of BitTorrent clients with torrents and magnet links: which refuse or misread one, and why.
 
 A table of facts, each with the version it was seen in; nothing is run here. `test_client_support.py`
 runs those programs that are installed and compares.

@@ -1,6 +1,6 @@
-"""Where each file of a torrent begins in its stream of pieces, and the zeros after it. Pure.
+"""The offset of each file of a torrent in its stream of pieces, and the zeros after it. Pure.
 
-BEP 52: files stand in the order of their paths, name by name as bytes, and each begins a piece. In v1 lists
+BEP 52: files are in the order of their paths, name by name as bytes, and each begins a piece. In v1 lists
 the zeros between them are pad files (BEP 47); a v1-only torrent has none, and its files touch.
 """
 

@@ -1,6 +1,6 @@
 """Magnet links, both ways: BEP 9, BEP 52 (v2 infohashes), BEP 53 (chosen files). Nothing is fetched.
 
-What a link says is a stranger's word: its name is to be shown, never to be a path.
+Links are untrusted: the name in one may be shown, but is never used as a path.
 """
 
 import base64

@@ -1,7 +1,7 @@
-"""A stranger's .torrent read and checked: single- or multi-file, v1, v2 or hybrid. Pure; no data is read.
+"""Read and check an untrusted .torrent: single- or multi-file, v1, v2 or hybrid. Pure; no data is read.
 
 BEP 3, BEP 52, BEP 47 (pad files), BEP 12 (tracker tiers), BEP 19 (web seeds), BEP 27 (private). Limits:
-bencode.LIMIT bytes, which hold at most 370,000 files, and those of parse_file_list.py. What decides about bytes and
+bencode.LIMIT bytes, enough for 370,000 files, and those of parse_file_list.py. What decides about bytes and
 paths is strict; fields that do not are ignored if they are wrong, with a remark.
 """
 

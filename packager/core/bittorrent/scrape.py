@@ -1,6 +1,6 @@
 """A tracker's seed counts by infohash: BEP 48 (HTTP) and BEP 15 (UDP), requests written and answers read.
 
-A tracker is a stranger: what it sends is limited, and a count that cannot be one is not known. Nothing is sent here.
+Answers of trackers are untrusted: their size is limited, and an invalid count is unknown. Nothing is sent here.
 """
 
 import struct
@@ -16,7 +16,7 @@ from packager.paths import display_text
 
 Swarm: TypeAlias = bytes  # 20 bytes: the infohash v1, or the infohash v2 cut (BEP 52, "upgrade path")
 
-MOST = (1 << 31) - 1  # of a count: what readers of our lists take
+MOST = (1 << 31) - 1  # of a count, for readers of the lists
 HTTP_BATCH = 50  # swarms a request: an address of 4 KB; opentracker takes 64
 UDP_BATCH = 70  # swarms a packet: 1416 bytes, that no network cuts; BEP 15 allows "about 74"
 HTTP_LIMIT = 256 << 10  # bytes of an answer; 50 swarms take 5 KB
@@ -75,7 +75,7 @@ def http_request(address: str, swarms: Iterable[Swarm]) -> str:
 
 
 def http_answer(data: bytes, swarms: Iterable[Swarm], where: object) -> dict[Swarm, SwarmCounts]:
-    """Return the counts of those of `swarms` that an answer tells of; what else it holds is passed over.
+    """Return the counts of those of `swarms` that are in an answer; its other content is ignored.
 
     Raises InputError if it is no answer, or says why there is none ("failure reason", BEP 48).
     """

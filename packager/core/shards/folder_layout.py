@@ -1,13 +1,13 @@
 """A shard as a folder: the same bag, its members as files, published as a multi-file torrent.
 
 The stream is the torrent's own: files in BEP 52's order, each but an empty one filled up with zeros to a whole
-piece (a v1-only torrent has none). The zeros are no one's bytes: pad files in v1 (BEP 47), nothing in v2.
+piece (a v1-only torrent has none). The zeros are in no file: they are pad files in v1 (BEP 47), and nothing in v2.
 
     NAME/bag-info.txt  NAME/bagit.txt  NAME/data/...  NAME/manifest-sha256.txt  NAME/records.jsonl
     NAME/tagmanifest-sha256.txt
 
 Members keep their numbers, and so their lines in records.jsonl and the manifest their order; only the stream
-is sorted. What depends on digests still stands behind all members.
+is sorted. Files that depend on digests still come after all members.
 """
 
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ from packager.model import Container, ShardName, TorrentVersion
 from packager.options import TorrentOptions
 from packager.units import MIB
 
-_BEFORE = ("bag-info.txt", "bagit.txt")  # tag files that stand before the members, as sort_key has it
+_BEFORE = ("bag-info.txt", "bagit.txt")  # tag files that come before the members in the order of sort_key
 _AFTER = (bag.MANIFEST, records_jsonl.FILE, bag.TAGMANIFEST)
 TAG_FILES = len(_BEFORE) + len(_AFTER)
 _ZEROS = bytes(MIB)

@@ -1,7 +1,7 @@
 """A shard as an ordered list of segments: literal bytes, or a slice of one member's file.
 
 The layout is known before a source byte is read: every offset, the total size. Packing, verifying,
-serving and repairing are readers of it. Pure: it holds rows and numbers, and opens nothing. Here stands what
+serving and repairing read it. Pure: it contains rows and numbers, and opens nothing. This file has what
 both containers share: tar_layout.py has the tar, folder_layout.py the folder.
 """
 
@@ -130,7 +130,7 @@ class Layout(ABC):
     @property
     @abstractmethod
     def manifest_start(self) -> int:
-        """Where in the stream the first byte stands that depends on the members' digests."""
+        """The offset of the first byte in the stream that depends on the members' digests."""
 
     @abstractmethod
     def touched(self, start: int, stop: int) -> Iterator[int]:

@@ -1,6 +1,6 @@
-"""Which member goes in which shard: next-fit in the order given, under a hard bound on the tar.
+"""Assign members to shards: next-fit in the given order, with a maximum size of the tar.
 
-Pure and streaming: costs come in as arrays, a batch at a time, and what is held is one open shard.
+Pure and streaming: costs come in batches of arrays, and only one open shard is in memory.
 """
 
 from collections.abc import Iterator

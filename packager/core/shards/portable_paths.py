@@ -1,7 +1,7 @@
 """Whether the paths of a stranger's torrent or tar can be stored as they are, on every system. Pure.
 
 `paths.is_safe_name` is the rule for names that we write; this one is for names that others wrote, and
-lets stand what only our own manifests cannot hold.
+allows what only our own manifests cannot contain.
 """
 
 import re

@@ -1,7 +1,7 @@
 """The lines of a bag's records.jsonl: one JSON object a member, made column by column in Arrow.
 
 A line's bytes are a function of the member's row alone, so its length is known when the plan is cut.
-The rule for other implementations stands in manifests/FORMAT.md, "records.jsonl".
+The rule for other implementations is in manifests/FORMAT.md, "records.jsonl".
 """
 
 import json

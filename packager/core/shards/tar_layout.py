@@ -3,7 +3,7 @@
     NAME/bagit.txt  NAME/bag-info.txt  NAME/records.jsonl  NAME/data/...  NAME/manifest-sha256.txt
     NAME/tagmanifest-sha256.txt  two zero blocks
 
-The manifests stand last, since they hold digests that one pass over the members finds.
+The manifests come last, because they contain digests that one pass over the members computes.
 """
 
 from collections.abc import Iterator, Mapping
