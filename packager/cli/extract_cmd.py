@@ -57,11 +57,12 @@ def show(report: ExtractReport) -> None:
         output.stderr_console("note: no published documents found: checked against the tar's own manifest only")
     if not report.dry_run:
         output.compared_with([report.evidence])
-    chosen = f"{count_of(report.selected, 'member')}, {format_size(report.bytes)}"
+    chosen = f"{count_of(report.selected, 'file')}, {format_size(report.bytes)}"
     if report.dry_run:
-        output.print_message(f"extract: {chosen}; a dry run, nothing is written")
+        output.print_message(f"Dry run: would extract {chosen}.")
     elif report.unchanged == report.selected:
-        output.print_message(f"extract: nothing to do, {count_of(report.unchanged, 'member')} in {report.to} already")
+        output.print_message(f"Nothing to do: {count_of(report.unchanged, 'file')} in {report.to} already.")
     else:
         already = f"; {report.unchanged:,} there already" if report.unchanged else ""
-        output.print_message(f"extract: {report.written:,} of {chosen} to {report.to}{already}")
+        some = f"{report.written:,} of " if report.written != report.selected else ""
+        output.print_message(f"Extracted {some}{chosen}, to {report.to}{already}.")

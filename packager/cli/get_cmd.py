@@ -57,19 +57,20 @@ def get(
 def show(report: GetReport) -> None:
     """Print what was fetched, how many bytes that took, and what it was compared with."""
     show_members(report, "not fetched")
-    chosen = f"{count_of(report.selected, 'member')}, {format_size(report.bytes)}"
+    chosen = f"{count_of(report.selected, 'file')}, {format_size(report.bytes)}"
     looked_up = f"{format_size(report.lookup_bytes)} in {count_of(report.lookup_requests, 'request')} to find"
     if report.dry_run:
-        output.print_message(f"get: {chosen}, {looked_up}; a dry run, nothing is written")
+        output.print_message(f"Dry run: would get {chosen}; {looked_up}.")
         return
     if report.unchanged == report.selected:
-        output.print_message(f"get: nothing to do, {count_of(report.unchanged, 'member')} in {report.to} already")
+        output.print_message(f"Nothing to do: {count_of(report.unchanged, 'file')} in {report.to} already.")
         return
-    already = f"; {report.unchanged:,} there already" if report.unchanged else ""
-    output.print_message(f"get: {report.written:,} of {chosen} to {report.to}{already}")
+    output.compared_with([report.evidence])
     them = count_of(len(report.shards), "shard")
     output.print_message(
-        f"  transferred {format_size(report.transferred_bytes)}, and {looked_up}; "
-        f"{them} of {format_size(report.shards_size)}"
+        f"Transferred {format_size(report.transferred_bytes)}, and {looked_up}; "
+        f"{them} of {format_size(report.shards_size)}."
     )
-    output.compared_with([report.evidence])
+    already = f"; {report.unchanged:,} there already" if report.unchanged else ""
+    some = f"{report.written:,} of " if report.written != report.selected else ""
+    output.print_message(f"Got {some}{chosen}, in {output.folder_name(report.to)}{already}.")

@@ -34,12 +34,12 @@ def print_inspection(report: Inspection) -> None:
         output.print_message(f"  note: {remark.where}: {remark.what}" if remark.where else f"  note: {remark.what}")
     _more(len(report.remarks), "note")
     if report.ok:
-        output.print_message("no faults found")
+        output.print_message("No faults found.")
         return
-    output.print_message(f"{count_of(report.fault_count, 'fault')}:")
     for fault in report.faults[:ROWS]:
         output.print_message(f"  {fault.where}: {fault.what}" if fault.where else f"  {fault.what}")
     _more(report.fault_count, "fault")
+    output.print_message(f"{count_of(report.fault_count, 'fault')} found.")
 
 
 def _bytes(size: int) -> str:

@@ -13,7 +13,7 @@ from packager.cli.complete_names import complete_shards
 from packager.cli.option_groups import with_options
 from packager.core.reports.check_reports import RebuildReport
 from packager.errors import IncompleteError
-from packager.units import count_of, format_seconds, format_size
+from packager.units import count_of, format_size
 
 
 @with_options(options=RebuildOptions)
@@ -56,15 +56,15 @@ def show(report: RebuildReport) -> None:
     """Print what was written, or what is missing."""
     output.compared_with([report.evidence])
     if report.unchanged:
-        output.print_message(f"rebuild: nothing to do, {report.to} is complete")
+        output.print_message(f"Nothing to do: {report.to} is complete.")
     elif report.complete and report.dry_run:
         output.print_message(f"Dry run: every member is found; would write {report.to}, {format_size(report.size)}.")
     elif report.complete:
         found = [f"{report.found_by_path:,} by path", f"{report.found_by_content:,} by content"]
         found += [f"{report.fetched:,} fetched ({format_size(report.fetched_bytes)})"] * bool(report.fetched)
-        members = f"{count_of(report.members, 'member')} ({', '.join(found)})"
-        output.print_message(f"rebuild: {members}, {format_size(report.size)} in {format_seconds(report.seconds)}")
-        output.print_message(report.to)
+        output.print_message(f"Found {count_of(report.members, 'file')}: {', '.join(found)}.")
+        done = output.in_time(report.size, report.seconds)
+        output.print_message(f"Rebuilt {report.to}, {format_size(report.size)}, {done}.")
     else:
         lost = format_size(sum(member.size for member in report.missing))
         output.stderr_console(f"error: {report.shard}: {count_of(len(report.missing), 'member')} missing, {lost}:")

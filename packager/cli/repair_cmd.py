@@ -57,7 +57,7 @@ def show(report: RepairReport) -> None:
         and not report.missing_file_count
         and not report.extra_file_count
     ):
-        output.print_message(f"repair: nothing to do, {report.shard} is right ({checked})")
+        output.print_message(f"Nothing to do: {report.shard} is good ({checked}).")
         return
     output.print_message(
         f"{report.shard}: {count_of(report.bad_pieces, 'bad piece')}, {format_size(report.bad_bytes)} ({checked})"
@@ -85,9 +85,7 @@ def show(report: RepairReport) -> None:
         done = "cut off" if report.truncated else "left there"
         output.print_message(f"  {format_size(report.excess_bytes)} past the shard's end: {done}")
     if report.complete:
-        output.print_message(
-            f"repair: {count_of(report.repaired, 'piece')} repaired and read back; {report.shard} is right"
-        )
+        output.print_message(f"Repaired {count_of(report.repaired, 'piece')}; {report.shard} is good.")
     elif not report.dry_run:
         output.print_message(_next(report))
 

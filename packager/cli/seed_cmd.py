@@ -89,6 +89,6 @@ def show(report: SeedReport) -> None:
         output.print_message(f"not shared: {refused.where}: {refused.what}")
     _show_withheld(report, "not shared")
     output.print_message(
-        f"seed: {format_size(report.uploaded)} sent in {format_seconds(report.seconds)}, "
-        f"{count_of(report.peers, 'peer')} at most"
+        f"Shared {count_of(len(report.torrents), 'torrent')}, {format_size(report.uploaded)} sent, "
+        f"in {format_seconds(report.seconds)}; {count_of(report.peers, 'peer')} at most."
     )

@@ -56,6 +56,6 @@ def show(report: ServeReport) -> None:
     """Print how much was sent."""
     errors = f", {count_of(report.errors, 'answer')} refused or cut" if report.errors else ""
     output.print_message(
-        f"serve: {format_size(report.sent_bytes)} sent in {format_seconds(report.seconds)}, "
-        f"{count_of(report.requests, 'request')}{errors}"
+        f"Served {count_of(report.requests, 'request')}, {format_size(report.sent_bytes)} sent, "
+        f"in {format_seconds(report.seconds)}{errors}."
     )

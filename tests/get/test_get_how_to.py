@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 from packager.cli.app import main
+from packager.units import format_size
 from tests.docs.test_check_how_to import ROOT, commands
 from tests.get.test_get_trust import KEY, sign_release
 from tests.helpers.tagged_archive import Capture, Web, counting_peer, files_of, isrc, member
@@ -60,12 +61,12 @@ def test_what_is_printed_says_what_it_cost_and_what_vouches(web: Web, tmp_path: 
     assert main(["get", "id-2", "--release", str(web.archive.output), "--to", str(tmp_path / "to")]) == 0
     first, second, third, fourth = capsys.readouterr().out.splitlines()
     size = len(web.archive.source(2))
-    assert first.startswith("get: 1 of 1 member, ")
-    assert "transferred 0 B, and " in second
-    assert second.endswith("requests to find; 1 shard of 7.4 MiB")
-    assert third.startswith("Compared with release 1 of ")
-    assert fourth.endswith("To check: --key KEY")
+    assert first.startswith("Compared with release 1 of ")
+    assert second.endswith("To check: --key KEY")
+    assert third.startswith("Transferred 0 B, and ")
+    assert third.endswith("requests to find; 1 shard of 7.4 MiB.")
+    assert fourth == f"Got 1 file, {format_size(size)}, in {tmp_path / 'to'}/."
     assert main(["get", "id-2", "--release", str(web.archive.output), "--to", str(tmp_path / "to")]) == 0
-    assert "nothing to do, 1 member" in capsys.readouterr().out
+    assert "Nothing to do: 1 file" in capsys.readouterr().out
     assert main(["get", "id-2", "--release", str(web.archive.output), "--dry-run"]) == 0
     assert f"{size:,}" in capsys.readouterr().out

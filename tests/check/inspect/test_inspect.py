@@ -76,7 +76,7 @@ def test_a_good_file_of_every_kind_is_known_and_has_no_fault(
         code, out, err = run(capsys, str(path))
         assert (code, err) == (0, ""), out
         assert out.startswith(f"{path}: {kind}, ")
-        assert out.endswith("\nno faults found\n")
+        assert out.endswith("\nNo faults found.\n")
         found = report(capsys, path)
         assert (found["kind"], found["facts"]["type"], found["faults"]) == (kind, kind, [])
 

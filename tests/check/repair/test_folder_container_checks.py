@@ -241,7 +241,7 @@ def test_rebuild_writes_the_folder_again_from_files_of_any_name(made: Project, t
     code, _, err = run(capsys, "rebuild", NAME, *options, "--workers", 1)
     assert code == 0, err
     assert whole(out) == right
-    assert "nothing to do" in run(capsys, "rebuild", NAME, *options, "--workers", 1)[1]
+    assert "Nothing to do: " in run(capsys, "rebuild", NAME, *options, "--workers", 1)[1]
     assert sorted(path.name for path in out.parent.iterdir()) == [NAME]
     spoil(out, "data/cover.jpg", 7)
     code, _, err = run(capsys, "rebuild", NAME, *options, "--workers", 1)

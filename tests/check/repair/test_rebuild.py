@@ -264,7 +264,7 @@ def test_a_whole_tar_is_left_alone_and_another_file_is_not_overwritten(
     inode = (tmp_path / "new.tar").stat().st_ino
     ran = rebuild(capsys, made, loose, tmp_path)
     assert (ran.code, (tmp_path / "new.tar").stat().st_ino) == (0, inode)
-    assert "nothing to do" in ran.out
+    assert "Nothing to do: " in ran.out
     with (tmp_path / "new.tar").open("r+b") as file:
         file.seek(5000)
         file.write(b"!")

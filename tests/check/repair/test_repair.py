@@ -145,7 +145,7 @@ def test_a_web_seed_sends_the_bad_pieces_and_not_a_byte_more(shard: Held, how: D
         assert [start for _, start, _ in site.ranges] == [piece * PIECE for piece in bad]
         again = shard.repair(capsys, "--from", site.address + "shards/")
         assert (again.code, site.requests) == (0, len(bad))
-        assert "nothing to do" in again.out
+        assert "Nothing to do: " in again.out
     report = json.loads(ran.out)
     assert (report["bad_pieces"], report["repaired"], report["unrepaired_pieces"]) == (len(bad), len(bad), 0)
     assert report["bad_bytes"] == report["repaired_bytes"] == report["data_sources"][0]["bytes"] == total(shard, bad)
