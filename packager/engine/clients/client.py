@@ -1,4 +1,4 @@
-"""What is handed to a BitTorrent client that runs already, and what it says of what it holds.
+"""What a running BitTorrent client gets, and the state of its torrents.
 
 Nothing is ever taken out of a client, and nothing is handed over twice. What must not be shared any more is stopped.
 """

@@ -16,7 +16,7 @@ from packager.errors import InputError
 from packager.model import TorrentVersion
 from packager.paths import display_text
 
-_OLDEST, _LABELS, _LABELS_AT_ONCE = 14, 16, 17  # RPC versions: the least; labels; labels in torrent-add
+_OLDEST, _LABELS, _LABELS_AT_ONCE = 14, 16, 17  # RPC versions: minimum; labels; labels in torrent-add
 _SEEDING = 6  # torrent-get's `status`
 _FIELDS = ("name", "percentDone", "status", "uploadedEver", "sizeWhenDone", "peersConnected", "downloadDir")
 # The library logs passwords, torrents and what a stranger answers.

@@ -118,7 +118,7 @@ class DirectWriter:
     def put(self, buffer: memoryview, length: int) -> None:
         """Hand a buffer to the writing thread. Raises IncompleteError once a write has failed."""
         if self._error:
-            self._free.put(buffer)  # whoever waits for one must wake up
+            self._free.put(buffer)  # wakes up a thread that waits for one
             raise self._refused(self._error) from self._error
         self._full.put((buffer, length))
 

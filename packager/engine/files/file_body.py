@@ -1,6 +1,6 @@
 """Bytes of a file on their way to a reader: in memory, or still in an open file, from which the system sends them.
 
-Whoever takes a slice reads or sends it before taking the next part. A file whose size or time changes
+The caller reads or sends a slice before it takes the next part. A file whose size or time changes
 under way ends the reading before the last of its bytes was given, so no answer is completed from it.
 """
 
@@ -20,7 +20,7 @@ SMALL = 64 * KIB  # bytes that are read rather than sent out of the file
 STEP = 4 * MIB  # bytes of a file between two looks at its state
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)  # Linux alone
 
-# Given before what may take long (a disk is waited for, much is computed): whoever must not wait lets another
+# Given before what may take long (disk or computing): a caller that must not wait lets another
 # thread take the next part.
 WAITING: Literal["waiting"] = "waiting"
 
@@ -115,9 +115,7 @@ def open_chunks(file: CachedFile, start: int, stop: int) -> Iterator[Step]:
         if not (_is_in_memory(file, at) and _is_in_memory(file, end - 1)):
             yield WAITING
             with unreadable():
-                deque(
-                    file.chunks(at, end), 0
-                )  # the system keeps what it read, and whoever sends it need not wait for the disk
+                deque(file.chunks(at, end), 0)  # in the page cache, so that the sender need not wait for the disk
         yield FileChunk(file, at, end)
         file.check_unchanged()
     data = _read_now(file, last, stop)

@@ -1,6 +1,6 @@
 """Where bytes of a shard's tar can be had: another copy of the tar, or the loose files that went into it.
 
-They come unchecked: whoever asks compares them with the published hashes before using them.
+They are unchecked: the caller compares them with the published hashes before using them.
 """
 
 import os

@@ -62,7 +62,7 @@ class PieceCheck:
 class FileDigestCheck:
     """A file and the digests that it should have: pairs of an algorithm, as digest_algorithms names it, and its bytes.
 
-    stamp: its size, time and inode as they were found, for whoever remembers what was proved.
+    stamp: its size, time and inode as they were found, for callers that save what was verified.
     """
 
     path: bytes

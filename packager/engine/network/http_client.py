@@ -1,7 +1,7 @@
 """The door to httpx: bytes and ranges by http(s) address (RFC 9110), with a bound on everything a server decides.
 
 A server is a stranger. It may send what was not asked for, too much, too slowly, packed, or a redirect to
-somewhere else: each is refused with a sentence. What it sends is unchecked; whoever asks compares it with
+somewhere else: each is refused with a sentence. What it sends is unchecked; the caller compares it with
 published hashes. Which hosts may be asked is decided by core/http/allowed_hosts.py, each time a connection is opened.
 """
 

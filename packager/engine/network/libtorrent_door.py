@@ -26,7 +26,7 @@ class MissingLibtorrentError(InputError):
 
 
 class _Libtorrent:
-    """The module, loaded by whoever asks for the first of its names."""
+    """The module, loaded at the first use of one of its names."""
 
     def __getattr__(self, name: str) -> Any:
         """Return what libtorrent has under a name. Raises MissingLibtorrentError."""

@@ -110,7 +110,7 @@ def open_session(
 ) -> lt.session:
     """Return a session that does only what `reach` asks for: no local discovery, no port mapping.
 
-    It contacts public addresses alone, whoever names them, and those that `reach` allows. peers: IP addresses that the
+    It contacts only public addresses, and those that `reach` allows. peers: IP addresses that the
     user named. A session that listens on a loopback address meets peers of this machine. settings: libtorrent's, beside
     those that all sessions have.
     """
@@ -234,7 +234,7 @@ class TorrentSession:
         """Meet peers as `reach` says, and these (IP address, port). Without may_write files are read only."""
         # Peers turn away who was killed and comes back until they give up the old connection, a minute or so with
         # uTP; libtorrent's own 60 s and 3 tries would leave a lone peer until the tracker is asked again, half an
-        # hour later. And each peer must know us by one address, whoever of the two connects.
+        # hour later. And each peer must know us by one address, no matter which of the two connects.
         settings: lt.settings_pack = {"min_reconnect_time": 5, "max_failcount": 20} if may_write else {}
         if may_write and reach.address:
             settings["outgoing_interfaces"] = reach.address

@@ -1,6 +1,6 @@
 """Ranges of one torrent fetched from its swarm, by its .torrent, or by a magnet link and what peers say of it (BEP 9).
 
-libtorrent checks each piece by its hashes; whoever asks checks it again.
+libtorrent checks each piece by its hashes; the caller checks it again.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Where bytes of a shard come from over the network, as sources of ranges: web seeds (BEP 19) and the swarm.
 
-What comes is unchecked, except by libtorrent where the swarm gave it; whoever asks compares it.
+Data is unchecked, except by libtorrent if it is from the swarm; the caller compares it.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Host names -> the IP addresses that may be contacted. Whoever connects uses these, and looks up nothing again."""
+"""Host names -> the IP addresses that may be contacted. Connections use these, without another look-up."""
 
 import socket
 from collections.abc import Sequence

@@ -89,7 +89,7 @@ def _local(count: str) -> Iterator[Any]:
             processes=True,
             host="127.0.0.1",
             dashboard_address=None,
-            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # of what it serves by HTTP: nothing, see _DASK
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # it serves nothing by HTTP, see _DASK
             security=True,  # keys of its own: Dask runs what it is sent, and a port here is open to every user
             memory_limit=0,
             local_directory=scratch,

@@ -1,6 +1,6 @@
 """Stores of files that are met by an address: s3://, sftp:// and file://, each behind one door.
 
-Whoever asks gets whole, right bytes, or an error: what fails for now is tried again, for a while; a range that was
+A caller gets complete, right bytes, or an error: what fails for now is tried again, for a while; a range that was
 cut goes on where it ended, and only while the file is the same one. A file that is written is not there before
 all of it is.
 """

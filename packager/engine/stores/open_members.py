@@ -1,4 +1,4 @@
-"""A shard's members opened one after the other, wherever they lie: in a folder, or in a store."""
+"""Open a shard's members one after the other, in a folder or in a store."""
 
 import os
 from collections.abc import Callable, Sequence

@@ -261,7 +261,7 @@ class S3Store:
         return with_retries(where, lambda: self._run(where, request()))
 
     def _run(self, where: str, request: Coroutine[Any, Any, Result]) -> Result:
-        """Return what a request returns; what the libraries raise is parted into what may pass and what will not."""
+        """Return the result of a request; errors of the libraries become temporary or permanent ones."""
 
         async def same() -> Result:
             return await request
