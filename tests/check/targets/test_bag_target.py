@@ -205,7 +205,7 @@ def test_tag_files_are_read_in_the_encoding_that_the_bag_declares(
     assert code == 0, said
     (bag / "data/sub/zwei ä.txt").write_bytes(b"TWO")
     code, said = verify(capsys, bag)
-    assert (code, "zwei ä.txt: bad" in said) == (1, True)
+    assert (code, "zwei ä.txt: content differs" in said) == (1, True)
 
 
 def test_a_line_of_fetch_txt_is_refused_by_its_number_and_path(tmp_path: Path, capsys: Capture) -> None:
