@@ -26,6 +26,7 @@ MESSAGES = [
     ("get x --shard y", "--shard needs --path or --where", "Add one of them."),
     ("rebuild x", "no source is named", "Add --from DIR or --from swarm."),
     ("estimate --records 5", "--records needs --size", "Add --size."),
+    ("init nothere -y", "nothere: not a folder", "Name the folder with the files to release."),
     ("serve --cache-size 1k", '--cache-size: "1k" is ambiguous', 'Write "1 kB" or "1 KiB".'),
     ("torrent x -t y", 'unknown option "-t"', 'Did you mean "--to"?'),
 ]  # fmt: skip

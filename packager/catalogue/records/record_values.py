@@ -185,9 +185,12 @@ def _number(value: object) -> float:
 
 def _seconds(value: object) -> float:
     """Parse a duration in seconds, rounded to milliseconds."""
-    seconds = _number(value)
+    try:
+        seconds = _number(value)
+    except _BadValueError:
+        seconds = math.nan
     if not 0 <= seconds < _SECONDS_MAX:
-        raise _BadValueError("is not a duration", 'write seconds as "12.5", or leave it empty')
+        raise _BadValueError("is not a number of seconds", "write 12.5, or leave it empty")
     return round(seconds, 3)
 
 

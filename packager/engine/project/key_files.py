@@ -110,7 +110,7 @@ def _read(path: Path, fix: str) -> tuple[str, int]:
 
 def _exists(path: Path) -> InputError:
     """Return the error of a file that would be overwritten."""
-    return InputError(_name(path), "is there already, and a key is never overwritten", "give another path, or move it")
+    return InputError(_name(path), "already exists, and a key is never overwritten", "give another path, or move it")
 
 
 def _name(path: Path) -> str:

@@ -239,12 +239,12 @@ BAD: list[tuple[str, bytes | Callable[[], bytes], str]] = [
     (
         "r.csv",
         b"id,duration\na,-1\n",
-        'r.csv:2: duration "-1" is not a duration; write seconds as "12.5", or leave it empty',
+        'r.csv:2: duration "-1" is not a number of seconds; write 12.5, or leave it empty',
     ),
     (
         "r.csv",
         b"id,duration\na,3:20\n",
-        'r.csv:2: duration "3:20" is not a number; write it as "12.5", or leave it empty',
+        'r.csv:2: duration "3:20" is not a number of seconds; write 12.5, or leave it empty',
     ),
     ("r.csv", b"id,sha256\na,12ab\n", 'r.csv:2: sha256 "12ab" is not a SHA-256; write its 64 hex digits'),
     (

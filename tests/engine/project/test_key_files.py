@@ -48,7 +48,7 @@ def test_a_written_pair_is_read_again_and_only_its_owner_may_read_the_secret(pai
 def test_a_key_is_never_overwritten(pair: tuple[Path, Path], there: int) -> None:
     pair[there].parent.mkdir(exist_ok=True)
     pair[there].write_text("mine")
-    with pytest.raises(InputError, match="is there already, and a key is never overwritten"):
+    with pytest.raises(InputError, match="already exists, and a key is never overwritten"):
         write_key_pair(*pair, password=None, random=BYTES)
     assert pair[there].read_text() == "mine"
     assert not pair[1 - there].exists()
@@ -56,13 +56,13 @@ def test_a_key_is_never_overwritten(pair: tuple[Path, Path], there: int) -> None
 
 def test_a_dangling_link_is_not_written_through(pair: tuple[Path, Path], tmp_path: Path) -> None:
     pair[1].symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="already exists"):
         write_key_pair(*pair, password=None, random=BYTES)
     assert not (tmp_path / "elsewhere").exists()
 
 
 def test_one_path_for_both_keys_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="already exists"):
         write_key_pair(tmp_path / "key", tmp_path / "key", password=None, random=BYTES)
     assert list(tmp_path.iterdir()) == []
 
