@@ -26,12 +26,16 @@ test soak: export PYTHONDONTWRITEBYTECODE := # hundreds of commands are started,
 test: $(STAMP) ## run the tests in four processes, without the long ones of soak
 	$(BIN)/pytest -n 4 --dist worksteal -m 'not soak'
 
-lint: $(STAMP) ## check style, types, imports, duplicate names and language
+SPELLED := README.md CHANGELOG.md Makefile pyproject.toml .ci bench docs manifests packager release_templates tests
+
+lint: $(STAMP) ## check style, types, imports, duplicate names, language and spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python .ci/check_names.py
+	$(BIN)/python .ci/check_language.py
+	$(BIN)/codespell $(SPELLED)
 
 bench: $(STAMP) ## run all benchmarks, or one: make bench WHAT=pack
 	$(BIN)/python -m bench.run $(WHAT)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-MOST = 15.0
+MOST = {"docs": 15, "package and templates": 40}  # the second is to become 15, too
 REPLACED = {
     r"anew": "again, rebuilt, recomputed",
     r"mend(?:s|ed|ing)?": "fix, repair",
@@ -118,8 +118,8 @@ def main(arguments: Sequence[str]) -> int:
                 if "--list" in arguments:
                     print(f'{text.path}:{text.line}: "{found[0]}": {text.words.strip()}')
         rate = counted / words * 10_000
-        print(f"{group}: {counted} counted words in {words:,}: {rate:.1f} in 10,000 (at most {MOST:.0f})")
-        failed |= rate > MOST
+        print(f"{group}: {counted} counted words in {words:,}: {rate:.1f} in 10,000 (at most {MOST[group]})")
+        failed |= rate > MOST[group]
     return int(failed)
 
 

@@ -76,7 +76,7 @@ class NetworkOptions:
 
     @property
     def reach(self) -> PeerOptions:
-        """How peers are met. If only given peers are, nobody may connect to us. Raises InputError."""
+        """How peers are found. With --peer only, no other peer can connect. Raises InputError."""
         incoming = self.swarm or self.dht or bool(self.trackers)
         address, port = parse_listen(self.listen)
         return PeerOptions(

@@ -259,7 +259,7 @@ def _swarm_opener(opened: ExitStack, file: ShardTorrent, remote: NetworkOptions,
     """Return what begins to fetch the pieces that ranges touch, until `opened` is closed."""
     name = display_text(file.name)
     own = [tracker for tier in file.metainfo.trackers for tracker in tier]
-    trackers = trackers_to_ask(own, remote, f"{name} has no tracker, and nobody else to ask")
+    trackers = trackers_to_ask(own, remote, f"{name} has no tracker, and there is no other way to find peers")
     for peer in remote.peers:
         _host_and_port(peer)  # a wrong one is refused before anything is done
     current = opened.enter_context(ExitStack())
