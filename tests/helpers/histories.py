@@ -274,7 +274,7 @@ class History:
         self.exchanged, self.is_stuck = set(), False
         self.check()
         code, text = self.run("plan")
-        assert (code, "nothing changed" in text) == (0, True), self.told(text)
+        assert (code, "; unchanged." in text) == (0, True), self.told(text)
 
     def told(self, text: str) -> str:
         return "\n".join([*self.log, text])

@@ -115,7 +115,7 @@ def test_ranges_come_from_a_peer_and_again_for_others(tmp_path: Path) -> None:
 def test_a_swarm_without_anybody_to_ask_is_refused(tmp_path: Path) -> None:
     remote = NetworkOptions(swarm=True)
     with (
-        pytest.raises(InputError, match="no tracker, and nobody else"),
+        pytest.raises(InputError, match="no tracker, and there is no other way"),
         open_remote_readers(shared(), remote, tmp_path),
     ):
         pass
