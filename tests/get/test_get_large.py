@@ -77,7 +77,7 @@ def test_a_track_of_a_4_gib_shard_costs_its_pieces_and_a_megabyte(
     start = int(published.layout.offsets[700])
     covering = (-(-(start + TRACK) // piece) - start // piece) * piece
     with serving_folder(tmp_path) as (address, sent):
-        arguments = [key, "--release", f"{address}output/"]
+        arguments = [key, "--release", f"{address}site/"]
         code, report = get(
             capsys, *arguments, "--from", f"{address}shards/", "--to", tmp_path / "by web seed", "--json"
         )
