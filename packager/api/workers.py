@@ -67,7 +67,7 @@ def open_worker_pool(workers: WorkerOptions, progress: Progress) -> Iterator[Wor
     try:
         from packager.engine.processes.dask_cluster import open_cluster  # Dask takes more than half a second to load
     except ModuleNotFoundError as error:
-        fix = 'install it: pip install "archive-packager[cluster]"'
+        fix = "run: pip install dask distributed"
         raise InputError("--cluster", f"needs Dask, and {error.name} is not installed", fix) from error
     with open_cluster(workers.cluster, worker_timeout=workers.worker_timeout, progress=progress) as pool:
         yield pool

@@ -9,7 +9,7 @@ from packager.errors import InputError
 
 __all__ = ["Client", "ClientTorrent", "TorrentToAdd", "open_client"]
 
-_LIBRARIES = {"qbittorrentapi": "qbittorrent", "transmission_rpc": "transmission"}  # module -> extra
+_PACKAGES = {"qbittorrentapi": "qbittorrent-api", "transmission_rpc": "transmission-rpc"}  # by module
 
 
 def open_client(spec: str, environ: Mapping[str, str] = os.environ) -> Client:
@@ -24,11 +24,11 @@ def open_client(spec: str, environ: Mapping[str, str] = os.environ) -> Client:
     try:
         return Client(_open(address))
     except ModuleNotFoundError as error:
-        extra = _LIBRARIES.get(error.name or "")
-        if extra is None:
+        package = _PACKAGES.get(error.name or "")
+        if package is None:
             raise
         what = f"the library {error.name} is not installed"
-        raise InputError(address.spec, what, f"pip install 'archive-packager[{extra}]'") from error
+        raise InputError(address.spec, what, f"run: pip install {package}") from error
 
 
 def _open(address: ClientUrl) -> Program:

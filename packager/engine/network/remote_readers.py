@@ -274,12 +274,15 @@ def _swarm_opener(opened: ExitStack, file: ShardTorrent, remote: NetworkOptions,
     return open_swarm
 
 
-def trackers_to_ask(own: Sequence[str], remote: NetworkOptions, nobody: str) -> list[str]:
-    """Return the trackers of the options, and a torrent's own if they are to be asked. Raises InputError: `no one`."""
+def trackers_to_ask(own: Sequence[str], remote: NetworkOptions, no_peers: str) -> list[str]:
+    """Return the trackers of the options, and a torrent's own if they are to be asked.
+
+    Raises InputError with the text `no_peers` if there is no way to find peers.
+    """
     trackers = [url(tracker, "--tracker", TRACKERS) for tracker in remote.trackers]
     trackers += own if remote.swarm else ()
     if not (trackers or remote.peers or remote.dht):
-        raise InputError("--from swarm", nobody, "add --peer or --dht")
+        raise InputError("--from swarm", no_peers, "add --peer or --dht")
     return trackers
 
 

@@ -42,7 +42,7 @@ try:
     from botocore.parsers import ResponseParserError
     from s3fs.core import S3_RETRYABLE_ERRORS
 except ImportError as error:
-    raise InputError("s3://", f"needs s3fs ({error})", "run: pip install 'archive-packager[s3]'") from error
+    raise InputError("s3://", f"needs s3fs ({error})", "run: pip install s3fs") from error
 
 Result = TypeVar("Result")
 Answer = Mapping[str, Any]  # botocore's, which has no types

@@ -31,7 +31,7 @@ from packager.paths import display_text
 try:
     import paramiko
 except ImportError as error:
-    raise InputError("sftp://", f"needs paramiko ({error})", "run: pip install 'archive-packager[sftp]'") from error
+    raise InputError("sftp://", f"needs paramiko ({error})", "run: pip install paramiko") from error
 
 Result = TypeVar("Result")
 

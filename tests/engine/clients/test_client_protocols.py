@@ -277,17 +277,18 @@ def test_a_transmission_too_old_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("library", "extra"), [("qbittorrentapi", "qbittorrent"), ("transmission_rpc", "transmission")]
+    ("library", "kind", "package"),
+    [("qbittorrentapi", "qbittorrent", "qbittorrent-api"), ("transmission_rpc", "transmission", "transmission-rpc")],
 )
-def test_a_library_that_is_not_installed_is_named_with_its_extra(
-    library: str, extra: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_a_library_that_is_not_installed_is_named_with_its_package(
+    library: str, kind: str, package: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, library, None)
-    monkeypatch.delitem(sys.modules, f"packager.engine.clients.{extra}", raising=False)
+    monkeypatch.delitem(sys.modules, f"packager.engine.clients.{kind}", raising=False)
     with pytest.raises(InputError) as refused:
-        open_client(f"{extra}:http://127.0.0.1:1", no_secret(tmp_path))
+        open_client(f"{kind}:http://127.0.0.1:1", no_secret(tmp_path))
     assert str(refused.value) == (
-        f"{extra}:http://127.0.0.1:1: the library {library} is not installed; pip install 'archive-packager[{extra}]'"
+        f"{kind}:http://127.0.0.1:1: the library {library} is not installed; run: pip install {package}"
     )
 
 
